@@ -1,0 +1,2 @@
+//! The load client.
+fn main() {}
