@@ -1,0 +1,325 @@
+//! The life of one socket: the only loop, and the only place that waits. All that can wake it (its transport, its
+//! mailbox, its slot, the wheel) is looked at in one place, [`Driver::step`], in one order.
+
+mod closing;
+mod input;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::application::{Application, Cut, Factory, Flow, Goodbye};
+use super::mailbox::Mailbox;
+use super::outbox::Outbox;
+use super::pace::Pace;
+use super::tasks::Running;
+use super::transport::Transport;
+use super::wheel::Timer;
+use super::{Server, clock};
+use crate::CloseReason;
+use crate::frame::{self, Opcode};
+use crate::handshake::{self, TransportName};
+use crate::session::{Event, Session};
+use closing::Closing;
+
+/// One session and all that it holds while it waits.
+pub(super) struct Driver<F: Factory> {
+    server: Running<F>,
+    transport: Transport,
+    session: Session,
+    application: F::Application,
+    mailbox: Arc<Mailbox>,
+    timer: Timer,
+    pace: Pace,
+    /// Milliseconds of the process's own pauses that the session has been told of.
+    pauses_seen: u32,
+    /// There from the session's end until its last words are said.
+    closing: Option<Box<Closing>>,
+}
+
+/// Whether a step has to be followed by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// At once: there may be more to do.
+    More,
+    /// When something wakes the session.
+    Wait,
+    /// Never: the session is over.
+    Done,
+}
+
+/// Why a step ends the session.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The protocol, the client or the network says so.
+    Closed(CloseReason),
+    /// The application says so.
+    Said(Goodbye),
+    /// The layer below has to cut it, with last words.
+    Cut(Cut),
+}
+
+/// The buffers of one worker thread, lent to whichever session is running; never held over a wait.
+struct Buffers {
+    read: Box<[u8]>,
+    out: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
+        read: vec![0; READ_BUFFER].into_boxed_slice(),
+        out: Vec::new(),
+        scratch: Vec::new(),
+    });
+}
+
+impl<F: Factory> Driver<F> {
+    pub(super) fn new(
+        server: Arc<Server<F>>,
+        transport: Transport,
+        application: F::Application,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        let name = match transport {
+            Transport::Polling(_) => TransportName::Polling,
+            Transport::WebSocket(_) => TransportName::WebSocket,
+        };
+        let now = clock::now();
+        Self {
+            session: Session::new(&server.config.protocol, now, name),
+            timer: server.wheel.insert(mailbox.clone()),
+            pauses_seen: server.wheel.observe(now),
+            server: Running::new(server),
+            transport,
+            application,
+            mailbox,
+            pace: Pace::new(),
+            closing: None,
+        }
+    }
+
+    /// Sends the open packet over the WebSocket that the session begins with, then [`Self::run`].
+    pub(super) fn open_and_run(mut self) -> impl Future<Output = ()> + Send {
+        let (sid, _) = self.server.sids.make();
+        let mut open = Vec::with_capacity(160);
+        frame::encode_with(Opcode::Text, &mut open, |out| {
+            out.push(b'0');
+            handshake::encode_open(&self.server.config.protocol, &sid, TransportName::WebSocket, out);
+        });
+        if let Transport::WebSocket(websocket) = &mut self.transport {
+            // A failed write shows again at the first read.
+            let _ = websocket.write(clock::now(), &open);
+        }
+        self.run()
+    }
+
+    /// The life of the session, to its end.
+    pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
+        poll_fn(move |context| {
+            BUFFERS.with_borrow_mut(|buffers| {
+                loop {
+                    let now = clock::now();
+                    match self.step(now, context, buffers) {
+                        Progress::More => {}
+                        Progress::Wait => {
+                            self.arm();
+                            return Poll::Pending;
+                        }
+                        Progress::Done => return Poll::Ready(()),
+                    }
+                }
+            })
+        })
+    }
+
+    /// Looks once at everything that may have woken the session. Deadlines first: what comes too late is too late.
+    fn step(&mut self, now: Instant, context: &mut Context<'_>, buffers: &mut Buffers) -> Progress {
+        if self.closing.is_some() {
+            return self.step_closing(now, context, buffers);
+        }
+        let mut progress = Progress::Wait;
+        match self.try_step(now, context, buffers, &mut progress) {
+            Ok(()) => progress,
+            Err(end) => self.begin_closing(now, end, buffers),
+        }
+    }
+
+    fn try_step(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        buffers: &mut Buffers,
+        progress: &mut Progress,
+    ) -> Result<(), End> {
+        self.on_time(now, buffers)?;
+        if self.mailbox.poll_news(context) {
+            *progress = Progress::More;
+            self.on_news(now, buffers)?;
+        }
+        self.on_input(now, context, buffers, progress)?;
+        self.on_output(now, context)
+    }
+
+    /// Deadlines that have passed: of the session, of the application, of a socket that takes nothing.
+    fn on_time(&mut self, now: Instant, buffers: &mut Buffers) -> Result<(), End> {
+        self.server.wheel.disarmed(&mut self.timer, now);
+        let pauses = self.server.wheel.observe(now);
+        if pauses != self.pauses_seen {
+            self.session.handle_pause(Duration::from_millis(pauses.wrapping_sub(self.pauses_seen).into()));
+            self.pauses_seen = pauses;
+        }
+        while self.session.next_timeout() <= now {
+            buffers.out.clear();
+            let event = self.session.handle_timeout(now, &mut buffers.out);
+            self.deliver(now, &buffers.out, None)?;
+            match event {
+                Some(Event::Closed(reason)) => return Err(End::Closed(reason)),
+                Some(Event::CandidateTimedOut) => self.drop_candidate(now, 1000),
+                Some(Event::Message(_)) | None => {}
+            }
+        }
+        if self.application.next_timeout().is_some_and(|deadline| deadline <= now) {
+            let mut out = Outbox::new(&mut buffers.out);
+            let flow = self.application.on_timeout(now, &mut out);
+            self.follow(now, flow, out)?;
+        }
+        match self.transport.stalled_at(self.server.config.stall_timeout) {
+            Some(deadline) if deadline <= now => Err(End::Cut(Cut::SlowConsumer)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What others have put into the mailbox, besides frames.
+    fn on_news(&mut self, now: Instant, buffers: &mut Buffers) -> Result<(), End> {
+        let signals = self.mailbox.take_signals();
+        if signals.overflowed {
+            return Err(End::Cut(Cut::SlowConsumer));
+        }
+        if signals.wake {
+            let mut out = Outbox::new(&mut buffers.out);
+            let flow = self.application.on_wake(now, &mut out);
+            self.follow(now, flow, out)?;
+        }
+        if let Some(code) = signals.close {
+            while let Some(frame) = self.mailbox.take_frame() {
+                self.deliver_shared(now, frame)?; // what was said before the end comes before it
+            }
+            let mut out = Outbox::new(&mut buffers.out);
+            let flow = self.application.on_close_request(now, code, &mut out);
+            self.follow(now, flow, out)?;
+        }
+        Ok(())
+    }
+
+    /// What the client is owed: first what was left over, then the mailbox, which conflates as long as it may.
+    fn on_output(&mut self, now: Instant, context: &mut Context<'_>) -> Result<(), End> {
+        let bound = self.server.config.mailbox_bytes;
+        match &mut self.transport {
+            Transport::WebSocket(websocket) => loop {
+                match websocket.poll_flush(context, now) {
+                    Poll::Pending if websocket.owed_replies() > bound => {
+                        return Err(End::Cut(Cut::SlowConsumer));
+                    }
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(flushed) => flushed.map_err(lost)?,
+                }
+                match self.mailbox.take_frame() {
+                    Some(frame) => websocket.write_shared(now, frame).map_err(lost)?,
+                    None => return Ok(()),
+                }
+            },
+            Transport::Polling(polling) => {
+                if polling.has_poll() {
+                    while let Some(frame) = self.mailbox.take_frame() {
+                        polling.queue(frame, false);
+                    }
+                    if !polling.answer_with_waiting() && self.session.is_probed() {
+                        polling.answer_noop();
+                    }
+                }
+                match polling.waiting_bytes() > bound {
+                    true => Err(End::Cut(Cut::SlowConsumer)),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Sends what an application's step has said, then does what it wants.
+    fn follow(&mut self, now: Instant, flow: Flow, out: Outbox<'_>) -> Result<(), End> {
+        self.deliver(now, out.as_frames(), out.payload_break())?;
+        match flow {
+            Flow::Continue => Ok(()),
+            Flow::Close(goodbye) => Err(End::Said(goodbye)),
+        }
+    }
+
+    /// Sends whole frames; what stands behind `payload_break` goes into a polling payload of its own.
+    fn deliver(&mut self, now: Instant, frames: &[u8], payload_break: Option<usize>) -> Result<(), End> {
+        if frames.is_empty() {
+            return Ok(());
+        }
+        match &mut self.transport {
+            Transport::WebSocket(websocket) => websocket.write(now, frames).map_err(lost),
+            Transport::Polling(polling) => {
+                let (first, own) = frames.split_at(payload_break.unwrap_or(frames.len()));
+                polling.queue(Bytes::copy_from_slice(first), false);
+                polling.queue(Bytes::copy_from_slice(own), true);
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver_shared(&mut self, now: Instant, frame: Bytes) -> Result<(), End> {
+        match &mut self.transport {
+            Transport::WebSocket(websocket) => websocket.write_shared(now, frame).map_err(lost),
+            Transport::Polling(polling) => {
+                polling.queue(frame, false);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sees to it that the wheel wakes the session at its earliest deadline.
+    fn arm(&mut self) {
+        let deadline = match &self.closing {
+            Some(closing) => closing.deadline,
+            None => [
+                Some(self.session.next_timeout()),
+                self.application.next_timeout(),
+                self.transport.stalled_at(self.server.config.stall_timeout),
+            ]
+            .into_iter()
+            .flatten()
+            .fold(self.session.next_timeout(), Instant::min),
+        };
+        self.server.wheel.arm(&mut self.timer, deadline);
+    }
+}
+
+impl<F: Factory> Drop for Driver<F> {
+    /// However the task ends, by a panic too, nothing of the session stays behind.
+    fn drop(&mut self) {
+        if self.closing.is_none() {
+            self.mailbox.shut();
+            self.application.on_closed(clock::now(), CloseReason::ServerClosed);
+        }
+        if let Transport::Polling(polling) = &self.transport {
+            self.server.sids.remove(polling.key);
+            polling.slot.close();
+        }
+        self.server.wheel.remove(&self.timer);
+    }
+}
+
+fn lost(_: std::io::Error) -> End {
+    End::Closed(CloseReason::TransportClosed)
+}
+
+/// What one read may take. A message that is larger is put together in the session's own buffer.
+const READ_BUFFER: usize = 64 * 1024;

@@ -1,0 +1,217 @@
+//! The one way into a session from other tasks: frames that wait, a request to close, a wake-up.
+//! Bounded; allocates nothing while empty. Does not know: what a frame says.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU8;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+
+/// Why somebody asks a session to end: a number whose meaning is the application's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseCode(pub NonZeroU8);
+
+/// The mailbox of one session.
+#[derive(Debug)]
+pub struct Mailbox {
+    state: Mutex<State>,
+    /// Bytes that may wait.
+    limit: u32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waker: Option<Waker>,
+    mail: Option<Box<Mail>>,
+    close: Option<CloseCode>,
+    /// Something was put in since the owner looked.
+    news: bool,
+    wake: bool,
+    overflowed: bool,
+    /// The session has ended: what is put in now is dropped.
+    gone: bool,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    latest: Option<Bytes>,
+}
+
+/// What the owner finds besides frames.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    pub(super) close: Option<CloseCode>,
+    pub(super) wake: bool,
+    pub(super) overflowed: bool,
+}
+
+impl Mailbox {
+    /// An empty mailbox in which this many bytes may wait.
+    pub fn new(limit: usize) -> Self {
+        Self { state: Mutex::default(), limit: u32::try_from(limit).unwrap_or(u32::MAX) }
+    }
+
+    /// Puts a whole server frame in the queue. When too much waits already the session is cut as a slow consumer.
+    pub fn post(&self, frame: Bytes) {
+        self.put(|state, limit| {
+            let mail = state.mail.get_or_insert_default();
+            if mail.bytes + frame.len() > limit && !mail.frames.is_empty() {
+                state.overflowed = true;
+            } else {
+                mail.bytes += frame.len();
+                mail.frames.push_back(frame);
+            }
+        });
+    }
+
+    /// Puts a frame that makes the one put so before needless, if that still waits: the newest state of something.
+    pub fn post_latest(&self, frame: Bytes) {
+        self.put(|state, _| state.mail.get_or_insert_default().latest = Some(frame));
+    }
+
+    /// Asks the session to end. The first reason stays.
+    pub fn close(&self, code: CloseCode) {
+        self.put(|state, _| {
+            state.close.get_or_insert(code);
+        });
+    }
+
+    /// Tells the session that a result that it waits for is there.
+    pub fn wake(&self) {
+        self.put(|state, _| state.wake = true);
+    }
+
+    /// Wakes the owner's task and no more: its timer is due, or a request waits in its slot.
+    pub(super) fn nudge(&self) {
+        self.put(|_, _| {});
+    }
+
+    /// Whether there is news since the last call; if not, the owner's task will be woken when there is.
+    pub(super) fn poll_news(&self, context: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.news) {
+            return true;
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        false
+    }
+
+    /// What there is besides frames.
+    pub(super) fn take_signals(&self) -> Signals {
+        let mut state = self.lock();
+        Signals {
+            close: state.close.take(),
+            wake: std::mem::take(&mut state.wake),
+            overflowed: state.overflowed,
+        }
+    }
+
+    /// The next frame: the queue first, then the newest state.
+    pub(super) fn take_frame(&self) -> Option<Bytes> {
+        let mut state = self.lock();
+        let mail = state.mail.as_mut()?;
+        let frame = match mail.frames.pop_front() {
+            Some(frame) => {
+                mail.bytes -= frame.len();
+                Some(frame)
+            }
+            None => mail.latest.take(),
+        };
+        if mail.frames.is_empty() && mail.latest.is_none() {
+            state.mail = None;
+        }
+        frame
+    }
+
+    /// The session has ended: drops what waits and all that comes.
+    pub(super) fn shut(&self) {
+        let mut state = self.lock();
+        state.gone = true;
+        state.mail = None;
+    }
+
+    fn put(&self, change: impl FnOnce(&mut State, usize)) {
+        let waker = {
+            let mut state = self.lock();
+            if !state.gone {
+                change(&mut state, self.limit as usize);
+            }
+            match std::mem::replace(&mut state.news, true) {
+                true => None, // its task was woken already and has not looked yet
+                false => state.waker.clone(),
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake(); // outside the lock: the task may run on another thread at once
+        }
+    }
+
+    /// A panic while the lock is held cannot leave the state half-changed, so a poisoned lock is taken as it is.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of these stands for each session, idle or not.
+const _: () = assert!(size_of::<Mailbox>() <= 48);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_in_order_and_the_newest_state_last() {
+        let mailbox = Mailbox::new(100);
+        mailbox.post_latest(Bytes::from_static(b"old"));
+        mailbox.post(Bytes::from_static(b"a"));
+        mailbox.post_latest(Bytes::from_static(b"new"));
+        mailbox.post(Bytes::from_static(b"b"));
+        let taken: Vec<Bytes> = std::iter::from_fn(|| mailbox.take_frame()).collect();
+        assert_eq!(taken, ["a", "b", "new"]);
+        assert!(mailbox.lock().mail.is_none());
+    }
+
+    #[test]
+    fn more_than_the_bound_is_an_overflow_and_one_large_frame_is_not() {
+        let mailbox = Mailbox::new(10);
+        mailbox.post(Bytes::from(vec![0; 50]));
+        assert!(!mailbox.take_signals().overflowed);
+        mailbox.post(Bytes::from_static(b"x"));
+        assert!(mailbox.take_signals().overflowed);
+    }
+
+    #[test]
+    fn a_newest_state_never_overflows() {
+        let mailbox = Mailbox::new(10);
+        for _ in 0..1000 {
+            mailbox.post_latest(Bytes::from(vec![0; 50]));
+        }
+        assert!(!mailbox.take_signals().overflowed);
+        assert_eq!(std::iter::from_fn(|| mailbox.take_frame()).count(), 1);
+    }
+
+    #[test]
+    fn the_first_reason_to_close_stays() {
+        let mailbox = Mailbox::new(10);
+        let code = |number| CloseCode(NonZeroU8::new(number).unwrap());
+        mailbox.close(code(1));
+        mailbox.close(code(2));
+        assert_eq!(mailbox.take_signals().close, Some(code(1)));
+        assert_eq!(mailbox.take_signals().close, None);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_dropped() {
+        let mailbox = Mailbox::new(10);
+        mailbox.post(Bytes::from_static(b"x"));
+        mailbox.shut();
+        mailbox.post(Bytes::from_static(b"y"));
+        assert_eq!(mailbox.take_frame(), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Serves Engine.IO over real sockets: one task a session, on tokio and hyper.
+//!
+//! Reading order: [`application`] (what a server provides), [`requests`] (how HTTP requests become sessions),
+//! `driver` (the life of one socket: the only loop), `transport` (polling, WebSocket), [`mailbox`] (the one way in
+//! from other tasks), `wheel` (the one timer of the process), `sids`.
+
+pub mod application;
+pub mod clock;
+mod driver;
+mod ids;
+pub mod mailbox;
+pub mod origins;
+pub mod outbox;
+mod pace;
+pub mod requests;
+mod sids;
+mod slot;
+mod tasks;
+mod transport;
+mod wheel;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use application::{Application, Cut, Factory, Flow, Goodbye, Opening, Rejection};
+pub use mailbox::{CloseCode, Mailbox};
+pub use origins::Origins;
+pub use outbox::Outbox;
+pub use tasks::spawn;
+
+use crate::Config;
+use sids::Sids;
+use wheel::Wheel;
+
+/// What the server part can be told, with each default and its reason.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Settings of the protocol itself.
+    pub protocol: Config,
+    /// Which browsers' origins may use the server.
+    pub origins: Origins,
+    /// First part of each `sid`, so that a load balancer can route polling by it. Of base64url characters; made at
+    /// random when empty.
+    pub node_tag: String,
+    /// Bytes that may wait for one slow client before it is cut; a single larger frame may. 256 KiB: some hundred
+    /// updates of a large list.
+    pub mailbox_bytes: usize,
+    /// Time after which a client that takes no byte at all is cut. 10 s, as other brokers do.
+    pub stall_timeout: Duration,
+    /// Time that a client has to take the last words and close. 1 s.
+    pub closing_wait: Duration,
+    /// Packets and frames of any kind a second that one client may send. 200: no person makes more.
+    pub packets_per_second: u32,
+    /// The same at once. 1,000: a tab that comes back from a sleep says much.
+    pub packets_burst: u32,
+    /// Time that the body of a `POST` may take. 10 s.
+    pub body_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            protocol: Config::default(),
+            origins: Origins::Any,
+            node_tag: String::new(),
+            mailbox_bytes: 256 * 1024,
+            stall_timeout: Duration::from_secs(10),
+            closing_wait: Duration::from_secs(1),
+            packets_per_second: 200,
+            packets_burst: 1000,
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An Engine.IO server. Hand it the requests of its path with [`Server::handle`].
+#[derive(Debug)]
+pub struct Server<F: Factory> {
+    config: ServerConfig,
+    factory: F,
+    wheel: Wheel,
+    sids: Sids,
+    tasks: tasks::Tasks,
+    rate: pace::Rate,
+}
+
+impl<F: Factory> Server<F> {
+    /// A server whose sessions drive what `factory` makes. To be called inside a tokio runtime: the timer starts.
+    pub fn new(config: ServerConfig, factory: F) -> Arc<Self> {
+        let sids = Sids::new(&config.node_tag);
+        let now = clock::now();
+        let server = Arc::new(Self {
+            wheel: Wheel::new(now),
+            rate: pace::Rate::new(config.packets_per_second, config.packets_burst, now),
+            sids,
+            tasks: tasks::Tasks::default(),
+            config,
+            factory,
+        });
+        spawn(wheel::run(Arc::downgrade(&server)));
+        server
+    }
+
+    /// What makes the applications.
+    pub fn factory(&self) -> &F {
+        &self.factory
+    }
+
+    /// The mailbox of every open session, in no order: to close them all.
+    pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        self.wheel.mailboxes()
+    }
+
+    /// Sessions that are open or closing.
+    pub fn open_sessions(&self) -> usize {
+        self.tasks.running()
+    }
+
+    /// How fast one client may send.
+    fn rate(&self) -> &pace::Rate {
+        &self.rate
+    }
+
+    /// Waits until no session is left.
+    pub async fn wait_until_empty(&self) {
+        self.tasks.wait_until_none().await;
+    }
+}

@@ -1,0 +1,291 @@
+//! How HTTP requests to the Engine.IO path become sessions, polls, posts and upgrades (Engine.IO protocol v4,
+//! "Transports"). The HTTP side of both transports; what a session then does with them is the driver's business.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tungstenite::handshake::derive_accept_key;
+
+use super::application::{Factory, Opening, Rejection};
+use super::driver::Driver;
+use super::sids::Found;
+use super::slot::{Reply, Request as SlotRequest, Slot};
+use super::transport::Transport;
+use super::transport::polling::Polling;
+use super::transport::websocket::WebSocket;
+use super::{Mailbox, Server, clock, spawn};
+use crate::handshake::{Query, Refusal, TransportName};
+use crate::{CloseReason, Violation};
+
+type Answer = Result<Response<Full<Bytes>>, Refusal>;
+
+impl<F: Factory> Server<F> {
+    /// Answers one request to the Engine.IO path. A poll is answered when there is something to say.
+    pub async fn handle(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let origins = &self.config.origins;
+        if !origins.allow(request.headers()) {
+            self.factory.on_refused("forbidden_origin");
+            return refusal(Refusal::Forbidden);
+        }
+        if request.method() == Method::OPTIONS {
+            let mut response = plain(StatusCode::NO_CONTENT, "text/plain", Bytes::new());
+            origins.answer_preflight(request.headers(), "GET, POST", response.headers_mut());
+            return response;
+        }
+        let origin: HeaderMap =
+            request.headers().get(header::ORIGIN).map(|o| (header::ORIGIN, o.clone())).into_iter().collect();
+        let mut response = self.dispatch(peer, request).await.unwrap_or_else(|refused| {
+            self.factory.on_refused(refusal_name(refused));
+            refusal(refused)
+        });
+        origins.answer(&origin, response.headers_mut());
+        response
+    }
+
+    async fn dispatch(self: &Arc<Self>, peer: SocketAddr, request: Request<Incoming>) -> Answer {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let query = Query::parse(&query)?;
+        let upgrade = wants_upgrade(request.headers());
+        match (&query.sid, query.transport) {
+            (None, transport) => {
+                query.judge_opening(request.method().as_str(), upgrade)?;
+                Ok(match transport {
+                    TransportName::Polling => self.open_polling(peer, &request),
+                    TransportName::WebSocket => self.open_websocket(peer, request)?,
+                })
+            }
+            (Some(sid), transport) => {
+                let found = self.sids.find(sid).ok_or(Refusal::UnknownSid)?;
+                match (transport, upgrade, request.method(), found) {
+                    (TransportName::WebSocket, true, &Method::GET, found) => self.upgrade(found, request),
+                    (TransportName::Polling, false, &Method::GET, Found::Polling(slot)) => poll(&slot).await,
+                    (TransportName::Polling, false, &Method::POST, Found::Polling(slot)) => {
+                        self.post(&slot, request).await
+                    }
+                    _ => Err(Refusal::BadRequest),
+                }
+            }
+        }
+    }
+
+    fn open_polling(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        request: &Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let mailbox = self.make_mailbox();
+        let application = match self.open(peer, request, TransportName::Polling, &mailbox) {
+            Ok(application) => application,
+            Err(rejection) => return reject(&rejection),
+        };
+        let (sid, key) = self.sids.make();
+        let slot = Arc::new(Slot::new(mailbox.clone()));
+        self.sids.insert(key, slot.clone());
+        let transport = Transport::Polling(Box::new(Polling::new(key, slot)));
+        let driver = Driver::new(self.clone(), transport, application, mailbox);
+        let mut body = vec![b'0'];
+        crate::handshake::encode_open(&self.config.protocol, &sid, TransportName::Polling, &mut body);
+        spawn(driver.run());
+        plain(StatusCode::OK, TEXT, body.into())
+    }
+
+    fn open_websocket(self: &Arc<Self>, peer: SocketAddr, mut request: Request<Incoming>) -> Answer {
+        let response = accept_websocket(request.headers())?;
+        let mailbox = self.make_mailbox();
+        let application = match self.open(peer, &request, TransportName::WebSocket, &mailbox) {
+            Ok(application) => application,
+            Err(rejection) => return Ok(reject(&rejection)),
+        };
+        let upgrade = hyper::upgrade::on(&mut request);
+        let server = self.clone();
+        // A task of its own, so that the session's does not carry what only the handshake needs.
+        spawn(async move {
+            if let Some(websocket) = upgraded(upgrade).await {
+                let driver = Driver::new(server, Transport::WebSocket(websocket), application, mailbox);
+                spawn(driver.open_and_run());
+            }
+        });
+        Ok(response)
+    }
+
+    fn upgrade(self: &Arc<Self>, found: Found, mut request: Request<Incoming>) -> Answer {
+        let response = accept_websocket(request.headers())?;
+        let upgrade = hyper::upgrade::on(&mut request);
+        spawn(async move {
+            match (upgraded(upgrade).await, found) {
+                // A candidate that the slot refuses is dropped, which closes its socket; the session is not disturbed.
+                (Some(websocket), Found::Polling(slot)) => drop(slot.push(SlotRequest::Upgraded(websocket))),
+                // As the reference server does: the handshake succeeds, and the WebSocket closes at once.
+                (Some(websocket), Found::Upgraded) => websocket.refuse(clock::now(), 1008),
+                (None, _) => {}
+            }
+        });
+        Ok(response)
+    }
+
+    async fn post(&self, slot: &Arc<Slot>, request: Request<Incoming>) -> Answer {
+        let Some(posting) = slot.begin_post() else {
+            let _ = slot.push(SlotRequest::BrokenPost(CloseReason::Violation(Violation::OverlappingRequest))); // refused means: no session is left to close
+            return Err(Refusal::BadRequest);
+        };
+        let headers = request.headers();
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            posting.complete();
+            return Ok(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, TEXT, Bytes::new()));
+        }
+        if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream") {
+            return Err(Refusal::BadRequest); // dropping the post closes the session, as the reference server does
+        }
+        let body = Limited::new(request.into_body(), self.config.protocol.max_payload).collect();
+        let body = match tokio::time::timeout(self.config.body_timeout, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                posting.complete();
+                return Ok(closing(plain(StatusCode::PAYLOAD_TOO_LARGE, TEXT, Bytes::new())));
+            }
+            Ok(Err(_)) => return Err(Refusal::BadRequest),
+            Err(_) => return Ok(closing(plain(StatusCode::REQUEST_TIMEOUT, TEXT, Bytes::new()))),
+        };
+        let (reply, answer) = oneshot::channel();
+        slot.push(SlotRequest::Post(body, reply))?;
+        let answer = answer.await;
+        posting.complete();
+        answer.map_or(Err(Refusal::UnknownSid), respond)
+    }
+
+    fn open(
+        &self,
+        peer: SocketAddr,
+        request: &Request<Incoming>,
+        transport: TransportName,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<F::Application, Rejection> {
+        let query = request.uri().query().unwrap_or_default();
+        let opening = Opening { headers: request.headers(), query, peer, transport };
+        self.factory
+            .open(clock::now(), &opening, mailbox)
+            .inspect_err(|rejected| self.factory.on_refused(rejected.why))
+    }
+
+    fn make_mailbox(&self) -> Arc<Mailbox> {
+        Arc::new(Mailbox::new(self.config.mailbox_bytes))
+    }
+}
+
+/// Waits in the session's slot until there is something to say.
+async fn poll(slot: &Slot) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    slot.push(SlotRequest::Get(reply))?;
+    answer.await.map_or(Err(Refusal::UnknownSid), respond)
+}
+
+fn respond(reply: Reply) -> Answer {
+    match reply {
+        Reply::Payload(body) => Ok(plain(StatusCode::OK, TEXT, body)),
+        // Not text/plain: some browsers offer that as a download.
+        Reply::Taken => Ok(plain(StatusCode::OK, "text/html", Bytes::from_static(b"ok"))),
+        Reply::Refused(refused) => Err(refused),
+    }
+}
+
+/// The socket itself, once hyper has written the `101`; `None` when the client has gone.
+async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) -> Option<WebSocket> {
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some(WebSocket::new(parts.io.into_inner(), &parts.read_buf))
+}
+
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, &header::UPGRADE, "websocket")
+}
+
+/// Judges the rest of a WebSocket handshake (RFC 6455, section 4.2.1) and makes its `101`. No extension is ever agreed.
+fn accept_websocket(headers: &HeaderMap) -> Answer {
+    let once = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())
+    };
+    let key = once(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
+    let version = once(header::SEC_WEBSOCKET_VERSION).ok_or(Refusal::BadRequest)?;
+    // 16 bytes in base64.
+    let sound = key.len() == 24
+        && key.as_bytes().ends_with(b"==")
+        && version == "13"
+        && has_token(headers, &header::CONNECTION, "upgrade");
+    if !sound {
+        return Err(Refusal::BadRequest);
+    }
+    let accept =
+        HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+/// Whether a header that is a list of tokens holds this one, in any case (RFC 9110, section 5.6.1).
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|found| found.trim().eq_ignore_ascii_case(token))
+}
+
+fn plain(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn refusal(refused: Refusal) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    plain(status, "application/json", Bytes::from_static(refused.body().as_bytes()))
+}
+
+fn reject(rejection: &Rejection) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let body = format!(r#"{{"code":"{}","message":"No session can be opened now"}}"#, rejection.why);
+    let mut response = plain(status, "application/json", body.into());
+    response.headers_mut().insert(header::RETRY_AFTER, rejection.retry_after.into());
+    if rejection.close_connection { closing(response) } else { response }
+}
+
+/// The body was not read to its end, or the server goes away: nothing more is taken on this connection.
+fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A stable word for a metric.
+fn refusal_name(refused: Refusal) -> &'static str {
+    match refused {
+        Refusal::UnknownTransport => "unknown_transport",
+        Refusal::UnknownSid => "unknown_sid",
+        Refusal::BadHandshakeMethod => "bad_handshake_method",
+        Refusal::BadRequest => "bad_request",
+        Refusal::Forbidden => "forbidden",
+        Refusal::UnsupportedProtocolVersion => "unsupported_protocol_version",
+    }
+}
+
+const TEXT: &str = "text/plain; charset=UTF-8";

@@ -1,0 +1,146 @@
+//! The sessions that can still be reached by their `sid`: those that poll, or whose upgrade has not ended. A session on
+//! WebSocket needs no `sid` any more; that it was one is remembered for some seconds, in which a late request of its
+//! client is told apart from one that was never right.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::ids;
+use super::slot::Slot;
+
+/// The part of a `sid` behind its tag: a key, and kept like one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SidKey(u128);
+
+impl std::fmt::Debug for SidKey {
+    /// Whoever has a `sid` can write to its session: it appears in no log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SidKey(…)")
+    }
+}
+
+/// The table of polling sessions.
+#[derive(Debug)]
+pub(super) struct Sids {
+    tag: String,
+    table: Mutex<Table>,
+}
+
+/// What a `sid` leads to.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// A session that polls.
+    Polling(Arc<Slot>),
+    /// One that has left polling for its WebSocket.
+    Upgraded,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<SidKey, Found>,
+    /// The upgraded among them, the oldest first, and when each is forgotten.
+    upgraded: VecDeque<(Instant, SidKey)>,
+}
+
+impl Sids {
+    /// A table whose `sid`s begin with `tag`; made at random when that is empty.
+    pub(super) fn new(tag: &str) -> Self {
+        let tag = match tag {
+            "" => URL_SAFE_NO_PAD.encode(&ids::key().to_be_bytes()[..TAG_BYTES]),
+            tag => tag.to_owned(),
+        };
+        Self { tag, table: Mutex::default() }
+    }
+
+    /// A new `sid`, `<tag>.<128 random bits>`, and its key.
+    pub(super) fn make(&self) -> (String, SidKey) {
+        let key = ids::key();
+        (format!("{}.{}", self.tag, URL_SAFE_NO_PAD.encode(key.to_be_bytes())), SidKey(key))
+    }
+
+    pub(super) fn insert(&self, key: SidKey, slot: Arc<Slot>) {
+        self.lock().entries.insert(key, Found::Polling(slot));
+    }
+
+    /// The session goes on over its WebSocket.
+    pub(super) fn upgraded(&self, key: SidKey, now: Instant) {
+        let mut table = self.lock();
+        while let Some((_, old)) = table.upgraded.pop_front_if(|(forgotten_at, _)| *forgotten_at <= now) {
+            table.entries.remove(&old);
+        }
+        table.upgraded.push_back((now + REMEMBERED, key));
+        let slot = table.entries.insert(key, Found::Upgraded);
+        drop(table);
+        drop(slot);
+    }
+
+    pub(super) fn remove(&self, key: SidKey) {
+        let removed = self.lock().entries.remove(&key);
+        drop(removed);
+    }
+
+    /// The session of a `sid`, if it is one of this node's that can still be reached so.
+    pub(super) fn find(&self, sid: &str) -> Option<Found> {
+        let random = sid.strip_prefix(&self.tag)?.strip_prefix('.')?;
+        let mut bytes = [0; 16];
+        let written = URL_SAFE_NO_PAD.decode_slice(random, &mut bytes).ok()?;
+        if written != bytes.len() {
+            return None;
+        }
+        self.lock().entries.get(&SidKey(u128::from_be_bytes(bytes))).cloned()
+    }
+
+    /// No call under the lock can panic, so a poisoned lock is taken as it is.
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Of a tag that is made at start: nodes are told apart by it, nothing more.
+const TAG_BYTES: usize = 6;
+/// Longer than any request of the old transport is under way.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Mailbox;
+
+    #[test]
+    fn sids_are_found_by_their_whole_text_only() {
+        let sids = Sids::new("a");
+        let (sid, key) = sids.make();
+        sids.insert(key, Arc::new(Slot::new(Arc::new(Mailbox::new(1)))));
+        assert!(sids.find(&sid).is_some());
+        for other in ["", "a", "a.", &sid[2..], &format!("b{}", &sid[1..]), &format!("{sid}A"), &sid[..20]] {
+            assert!(sids.find(other).is_none(), "{other}");
+        }
+        sids.remove(key);
+        assert!(sids.find(&sid).is_none());
+    }
+
+    #[test]
+    fn an_upgraded_session_is_forgotten_after_a_while() {
+        let sids = Sids::new("a");
+        let (sid, key) = sids.make();
+        let (_, other) = sids.make();
+        let now = crate::server::clock::now();
+        sids.insert(key, Arc::new(Slot::new(Arc::new(Mailbox::new(1)))));
+        sids.upgraded(key, now);
+        assert!(matches!(sids.find(&sid), Some(Found::Upgraded)));
+        sids.upgraded(other, now + REMEMBERED);
+        assert!(sids.find(&sid).is_none());
+    }
+
+    #[test]
+    fn sids_hold_128_bits_that_differ() {
+        let sids = Sids::new("");
+        let made: std::collections::HashSet<String> = (0..1000).map(|_| sids.make().0).collect();
+        assert_eq!(made.len(), 1000);
+        assert!(made.iter().all(|sid| sid.split_once('.').is_some_and(|(_, random)| random.len() == 22)));
+    }
+}

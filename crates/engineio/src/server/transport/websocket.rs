@@ -1,0 +1,174 @@
+//! One WebSocket: reads into the worker's buffer, writes at once, keeps only what did not fit.
+//! Does not know: packets, sessions.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::fragments::Assembler;
+use crate::frame;
+
+/// A socket after its HTTP upgrade. Idle it owns nothing but the stream.
+#[derive(Debug)]
+pub(in crate::server) struct WebSocket {
+    stream: TcpStream,
+    input: Option<Box<Input>>,
+    output: Option<Box<Output>>,
+}
+
+/// What was read and is not a whole message yet.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Input {
+    pub(in crate::server) bytes: Vec<u8>,
+    pub(in crate::server) assembler: Assembler,
+    /// Nobody has looked at `bytes` yet: they came right behind the request.
+    unseen: bool,
+}
+
+#[derive(Debug)]
+struct Output {
+    queue: VecDeque<Bytes>,
+    /// Bytes of the session's own replies among it, since it was last empty.
+    replies: usize,
+    since: Instant,
+}
+
+impl WebSocket {
+    /// Takes over an upgraded stream; `first` is what its client sent right behind the request.
+    pub(in crate::server) fn new(stream: TcpStream, first: &[u8]) -> Self {
+        let input = match first {
+            [] => None,
+            first => {
+                Some(Box::new(Input { bytes: first.to_vec(), assembler: Assembler::default(), unseen: true }))
+            }
+        };
+        Self { stream, input, output: None }
+    }
+
+    /// Reads what is there. `Ok(0)`: the end of the stream.
+    pub(in crate::server) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// What an earlier read left over; to be given back with [`Self::keep_input`].
+    pub(in crate::server) fn take_input(&mut self) -> Input {
+        self.input.take().map(|input| *input).unwrap_or_default()
+    }
+
+    /// Whether bytes wait that nobody has looked at; they count as looked at from here on.
+    pub(in crate::server) fn take_unseen(&mut self) -> bool {
+        self.input.as_mut().is_some_and(|input| std::mem::take(&mut input.unseen))
+    }
+
+    /// Keeps what is not a whole message yet, and nothing if all was.
+    pub(in crate::server) fn keep_input(&mut self, mut input: Input) {
+        if !input.assembler.release() || !input.bytes.is_empty() {
+            input.bytes.shrink_to(input.bytes.len().saturating_mul(2));
+            self.input = Some(Box::new(input));
+        }
+    }
+
+    /// Writes at once what the socket takes and queues a copy of the rest.
+    pub(in crate::server) fn write(&mut self, now: Instant, bytes: &[u8]) -> io::Result<()> {
+        let written = self.try_write(bytes)?;
+        if written < bytes.len() {
+            let output = self.queue(now, Bytes::copy_from_slice(&bytes[written..]));
+            output.replies += bytes.len() - written;
+        }
+        Ok(())
+    }
+
+    /// The same for a shared frame: the rest is not copied.
+    pub(in crate::server) fn write_shared(&mut self, now: Instant, mut frame: Bytes) -> io::Result<()> {
+        let written = self.try_write(&frame)?;
+        if written < frame.len() {
+            frame.advance(written);
+            self.queue(now, frame);
+        }
+        Ok(())
+    }
+
+    /// Writes what is owed. `Ready` when nothing is owed any more.
+    pub(in crate::server) fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        while let Some(output) = &mut self.output {
+            let Some(frame) = output.queue.front_mut() else {
+                self.output = None;
+                break;
+            };
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, frame))?;
+            output.since = now;
+            frame.advance(written);
+            if frame.is_empty() {
+                output.queue.pop_front();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the client that nothing more comes.
+    pub(in crate::server) fn shut_down_writing(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match Pin::new(&mut self.stream).poll_shutdown(context) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()), // not of a TCP stream
+        }
+    }
+
+    /// Tells the peer that this socket is not wanted, and closes it.
+    pub(in crate::server) fn refuse(mut self, now: Instant, code: u16) {
+        let mut close = Vec::new();
+        frame::encode_close(code, &mut close);
+        let _ = self.write(now, &close); // a peer that has gone needs no goodbye
+    }
+
+    /// Bytes of replies that were queued since the socket last took all: what a client that asks and does not listen
+    /// could grow.
+    pub(in crate::server) fn owed_replies(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.replies)
+    }
+
+    /// Since when the socket has taken no byte of what is owed.
+    pub(in crate::server) fn owed_since(&self) -> Option<Instant> {
+        self.output.as_ref().map(|output| output.since)
+    }
+
+    /// Nothing is written while something is queued: the order stays.
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.output.is_some() {
+            return Ok(0);
+        }
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.stream.try_write(&bytes[written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    fn queue(&mut self, now: Instant, rest: Bytes) -> &mut Output {
+        let output = self
+            .output
+            .get_or_insert_with(|| Box::new(Output { queue: VecDeque::new(), replies: 0, since: now }));
+        output.queue.push_back(rest);
+        output
+    }
+}
