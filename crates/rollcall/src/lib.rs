@@ -1,1 +1,73 @@
-//! Rollcall.
+//! Rollcall: every user sees all of their live sessions, in sync.
+//!
+//! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it, [`gateway`] is
+//! what a socket's life means, [`registry`] who is there, [`identity`] judges tokens, [`accounts`] keeps people,
+//! [`http`] answers all other requests.
+
+pub mod app;
+
+pub mod config;
+
+mod server;
+pub mod gateway;
+pub mod registry;
+
+pub mod accounts;
+pub mod identity;
+
+pub mod http;
+
+pub mod lifecycle;
+pub mod shutdown;
+pub mod telemetry;
+
+pub mod clock;
+pub mod ids;
+
+use std::io;
+
+use tokio::net::TcpListener;
+
+use app::{App, StartError};
+use clock::Clock;
+use config::Config;
+use shutdown::Shutdown;
+
+/// Why [`run`] ended with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The server did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The listener cannot be asked for its address.
+    #[error("http.listen: {0}")]
+    Listener(#[from] io::Error),
+    /// The second listener's address cannot be had.
+    #[error("ops.listen {address}: {problem}; allowed: an address that is free")]
+    Ops {
+        /// As it is configured.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        problem: io::Error,
+    },
+}
+
+/// Serves on `listener` until `shutdown` is requested, then drains.
+///
+/// # Errors
+/// [`RunError`]: the server did not start.
+pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), RunError> {
+    let ops = match config.ops.listen {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|problem| RunError::Ops { address, problem })?),
+        None => None,
+    };
+    let app = App::open(config, Clock::system()).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    if let Some(ops) = &ops {
+        tracing::info!(address = %ops.local_addr()?, "listening for operators");
+    }
+    server::serve_until(app.clone(), listener, ops, shutdown).await;
+    app.accounts.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -27,6 +27,9 @@ pub trait Application: Send + 'static {
     /// When [`Self::on_timeout`] is due, if ever.
     fn next_timeout(&self) -> Option<Instant>;
 
+    /// The session has moved from polling to WebSocket.
+    fn on_upgraded(&mut self) {}
+
     /// The session is about to be cut by the layer below: the chance for last words.
     fn on_cut(&mut self, now: Instant, cut: Cut, out: &mut Outbox<'_>);
 

@@ -9,7 +9,7 @@ pub enum Origins {
     /// All, and so never with credentials.
     #[default]
     Any,
-    /// These, compared to the letter; credentials (a load balancer's cookie) may come along.
+    /// These, compared whole and in any case; credentials (a load balancer's cookie) may come along.
     Listed(Vec<String>),
 }
 
@@ -19,7 +19,7 @@ impl Origins {
         match (self, headers.get(header::ORIGIN)) {
             (Self::Any, _) | (Self::Listed(_), None) => true,
             (Self::Listed(origins), Some(origin)) => {
-                origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+                origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
             }
         }
     }

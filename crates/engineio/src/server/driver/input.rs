@@ -260,6 +260,7 @@ impl<F: Factory> Driver<F> {
             let _ = websocket.write_shared(now, frames);
         }
         self.transport = Transport::WebSocket(websocket);
+        self.application.on_upgraded();
         true
     }
 

@@ -1,0 +1,48 @@
+# Short targets; what each needs it installs by itself. `make` alone explains them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help start dev prod test e2e cov lint fmt clean
+
+# Settings for work at one's own desk; what the environment says already counts more.
+DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
+	ROLLCALL_LOG__FORMAT="$${ROLLCALL_LOG__FORMAT:-text}";
+PRODUCTION = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-false}" \
+	ROLLCALL_LOG__FORMAT="$${ROLLCALL_LOG__FORMAT:-json}";
+
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+start: ## Build and run for development: readable logs, registration open, http://localhost:3000
+	@scripts/debian-packages build-essential
+	@cargo build --package rollcall --bin rollcall
+	@$(DEVELOPMENT) exec target/debug/rollcall serve
+
+dev: ## The same, built and restarted on each change (installs bacon once)
+	@scripts/debian-packages build-essential
+	@scripts/cargo-tool bacon 3.26.0
+	@$(DEVELOPMENT) export ROLLCALL_SHUTDOWN__DRAIN="$${ROLLCALL_SHUTDOWN__DRAIN:-1s}"; exec bacon --headless
+
+prod: ## Release build with production settings: JSON logs, registration closed
+	@scripts/debian-packages build-essential
+	@cargo build --release --package rollcall --bin rollcall
+	@$(PRODUCTION) exec target/release/rollcall serve
+
+test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
+	@scripts/test rust docs js python client
+
+e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
+	@scripts/test js python client
+
+cov: ## Line coverage of the workspace's tests: the total, and target/coverage/tarpaulin-report.html
+	@scripts/coverage
+
+lint: ## Formats, clippy, layers, documentation, licences, scripts: whatever a machine can judge
+	@scripts/lint
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+	@cargo fmt --manifest-path e2e/rust/Cargo.toml
+
+clean: ## Remove what was built and installed in this folder, not the data
+	@rm -rf target e2e/js/node_modules e2e/python/.venv

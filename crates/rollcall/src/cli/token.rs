@@ -1,0 +1,29 @@
+//! `rollcall token mint`: signs with the secret that the server would use, without a server and without a database.
+
+use std::time::Duration;
+
+use rollcall::app::open_identity;
+use rollcall::clock::Clock;
+use rollcall::config::{Config, format_duration};
+
+use super::Failure;
+
+pub(super) fn mint(config: &Config, user: &str, ttl: Duration) -> Result<String, Failure> {
+    if !(1..=255).contains(&user.len()) || user.contains('\0') {
+        return Err(Failure::Failed(format!(
+            "--user: given {} bytes; allowed: 1 to 255, no NUL",
+            user.len()
+        )));
+    }
+    super::start_logs(config)?;
+    let identity = open_identity(config).map_err(Failure::because)?;
+    if ttl.as_secs() == 0 || ttl > identity.max_token_ttl() {
+        let longest = format_duration(identity.max_token_ttl());
+        return Err(Failure::Failed(format!(
+            "--ttl: given {}; allowed: 1s to {longest}",
+            format_duration(ttl)
+        )));
+    }
+    let token = identity.mint(user, Clock::system().unix_seconds(), ttl).map_err(Failure::because)?;
+    Ok(format!("{token}\n"))
+}

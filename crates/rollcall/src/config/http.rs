@@ -1,0 +1,106 @@
+//! Section `http`: the main listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::setting::{self, Setting};
+use super::{AllowedOrigins, TrustedProxies};
+
+/// The main listener and what it believes of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port; port 0 lets the system choose. Default `127.0.0.1:3000`: nothing is open to the network
+    /// until somebody says so.
+    #[serde(with = "setting")]
+    pub listen: SocketAddr,
+    /// Where Socket.IO answers. Default `/socket.io/`, which every stock client uses.
+    #[serde(with = "setting")]
+    pub socket_path: SocketPath,
+    /// Whether `/` answers with a page for people. Default true.
+    #[serde(with = "setting")]
+    pub page: bool,
+    /// Which web origins may connect and log in. Default `*`: no cookie is ever read, so a foreign page gains nothing.
+    pub allowed_origins: AllowedOrigins,
+    /// Whose forwarded headers are believed. Default none: anybody can write such a header.
+    pub trusted_proxies: TrustedProxies,
+    /// The first part of every Engine.IO `sid`, by which a balancer can route. Default: made at start.
+    #[serde(with = "setting")]
+    pub node_tag: Option<NodeTag>,
+    /// From the first byte awaited to the end of the headers. Default 10s: a slow phone needs 2, a slowloris all of it.
+    #[serde(with = "setting")]
+    pub header_timeout: Duration,
+    /// For a whole request body. Default 10s, for the same reason.
+    #[serde(with = "setting")]
+    pub body_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            socket_path: SocketPath("/socket.io/".into()),
+            page: true,
+            allowed_origins: AllowedOrigins::default(),
+            trusted_proxies: TrustedProxies::default(),
+            node_tag: None,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A path that begins and ends with `/`, made of characters that need no escaping, and not one of the server's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SocketPath(Box<str>);
+
+impl SocketPath {
+    /// The path, with both slashes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for SocketPath {
+    const ALLOWED: &'static str =
+        "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not /auth/";
+
+    fn parse(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix('/')?.strip_suffix('/')?;
+        let plain = inner.split('/').all(|part| {
+            let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            !part.is_empty() && part != "." && part != ".." && part.chars().all(known)
+        });
+        let own = inner == "auth" || inner.starts_with("auth/");
+        (plain && !own).then(|| Self(text.into()))
+    }
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// 1 to 32 letters, digits and hyphens; no dot, which ends it inside a `sid`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeTag(Box<str>);
+
+impl NodeTag {
+    /// The tag without the dot.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for NodeTag {
+    const ALLOWED: &'static str = "1 to 32 letters, digits and hyphens";
+
+    fn parse(text: &str) -> Option<Self> {
+        let allowed = (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        allowed.then(|| Self(text.into()))
+    }
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}

@@ -1,0 +1,143 @@
+//! The configuration: one struct a section, each key with its meaning, its default and the reason for it.
+//!
+//! Precedence: defaults < file < environment < flags ([`Sources`]). Whatever is not a known key with an allowed value
+//! is a [`ConfigError`], before any port is bound. Does not know: who uses a value.
+
+mod error;
+mod load;
+mod secret;
+mod setting;
+
+mod accounts;
+mod database;
+mod heartbeat;
+mod http;
+mod identity;
+mod limits;
+mod log;
+mod ops;
+mod origins;
+mod privacy;
+mod proxies;
+mod runtime;
+mod shutdown;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use accounts::AccountsConfig;
+pub use database::{DatabaseConfig, DatabaseUrl};
+pub use error::ConfigError;
+pub use heartbeat::HeartbeatConfig;
+pub use http::{HttpConfig, NodeTag, SocketPath};
+pub use identity::{IdentityConfig, TokenPlace, TokenPlaces};
+pub use limits::LimitsConfig;
+pub use load::Sources;
+pub use log::{LogConfig, LogFormat, LogLevel};
+pub use ops::OpsConfig;
+pub use origins::AllowedOrigins;
+pub use privacy::{IpPrivacy, PrivacyConfig, UserAgentPrivacy};
+pub use proxies::{ProxyRange, TrustedProxies};
+pub use runtime::RuntimeConfig;
+pub(crate) use runtime::cores;
+pub use secret::{Secret, read_private_file};
+pub use setting::{Setting, format_duration, parse_duration};
+pub use shutdown::ShutdownConfig;
+
+/// Everything that can be set. `Config::default()` is what an empty file means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder for the database and the first-start secret, made with mode 0700. Default `./data`.
+    #[serde(with = "setting")]
+    pub data_dir: PathBuf,
+    /// The main listener and what it believes of a request.
+    pub http: HttpConfig,
+    /// A listener of its own for health and metrics.
+    pub ops: OpsConfig,
+    /// Where accounts are kept.
+    pub database: DatabaseConfig,
+    /// Which tokens are good.
+    pub identity: IdentityConfig,
+    /// The built-in accounts.
+    pub accounts: AccountsConfig,
+    /// How a dead connection is noticed.
+    pub heartbeat: HeartbeatConfig,
+    /// What one client may ask of the server.
+    pub limits: LimitsConfig,
+    /// How the server leaves.
+    pub shutdown: ShutdownConfig,
+    /// What of a person's data is kept at all.
+    pub privacy: PrivacyConfig,
+    /// What the log looks like.
+    pub log: LogConfig,
+    /// Threads.
+    pub runtime: RuntimeConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            http: HttpConfig::default(),
+            ops: OpsConfig::default(),
+            database: DatabaseConfig::default(),
+            identity: IdentityConfig::default(),
+            accounts: AccountsConfig::default(),
+            heartbeat: HeartbeatConfig::default(),
+            limits: LimitsConfig::default(),
+            shutdown: ShutdownConfig::default(),
+            privacy: PrivacyConfig::default(),
+            log: LogConfig::default(),
+            runtime: RuntimeConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration as TOML with secrets masked; keys without a value are left out.
+    pub fn to_masked_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// What is allowed but probably not meant, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.accounts.registration && self.identity.secret.is_some() {
+            warnings.push(
+                "accounts.registration is on together with identity.secret: whoever registers here gets a token \
+                 that every other service with this secret trusts"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+
+    /// Values that are fine alone and impossible together: the key to blame and what to do.
+    fn contradiction(&self) -> Option<(&'static str, String)> {
+        if self.ops.listen == Some(self.http.listen) && self.http.listen.port() != 0 {
+            let why = format!("given {}, which is http.listen; allowed: another address", self.http.listen);
+            return Some(("ops.listen", why));
+        }
+        if self.limits.packets_burst < self.limits.packets_per_second {
+            let why = format!(
+                "given {}; allowed: limits.packets_per_second ({}) or more",
+                self.limits.packets_burst, self.limits.packets_per_second
+            );
+            return Some(("limits.packets_burst", why));
+        }
+        if self.identity.access_ttl > self.identity.max_token_ttl || self.identity.access_ttl.as_secs() == 0 {
+            let why = format!(
+                "given {}; allowed: 1s to identity.max_token_ttl ({})",
+                format_duration(self.identity.access_ttl),
+                format_duration(self.identity.max_token_ttl)
+            );
+            return Some(("identity.access_ttl", why));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! What a person who sets something wrong gets to read, and which source wins.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+
+const SECRET: &str = "kT9zLqv28RmWp5xYbN4cHd7sJf1gQe6u";
+
+fn sources(file: Option<&Path>, environment: &[(&str, &str)]) -> Sources {
+    let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+    Sources {
+        file: file.map(Path::to_owned),
+        environment: environment.iter().map(pair).collect(),
+        listen: None,
+    }
+}
+
+fn from_environment(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::load(&sources(None, environment))
+}
+
+fn from_text(text: &str) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("given.toml");
+    fs::write(&file, text).unwrap();
+    Config::load(&sources(Some(&file), &[]))
+}
+
+/// Each part must stand in the one line of the error.
+fn check_error(result: Result<Config, ConfigError>, parts: &[&str]) {
+    let error = result.expect_err("the configuration was accepted").to_string();
+    for part in parts {
+        assert!(error.contains(part), "no {part:?} in {error:?}");
+    }
+    assert!(!error.contains('\n'), "{error:?}");
+}
+
+#[test]
+fn the_example_file_is_the_default_and_names_every_key() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../rollcall.example.toml");
+    assert_eq!(Config::load(&sources(Some(&path), &[])), Ok(Config::default()));
+
+    let example = fs::read_to_string(path).unwrap();
+    let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).unwrap() else {
+        panic!()
+    };
+    for (section, keys) in sections {
+        let Some(keys) = keys.as_object() else {
+            assert!(example.contains(&format!("\n{section} = ")), "{section}");
+            continue;
+        };
+        let start =
+            example.find(&format!("\n[{section}]\n")).unwrap_or_else(|| panic!("no section {section}"));
+        let body = &example[start + 2..];
+        let body = &body[..body.find("\n[").unwrap_or(body.len())];
+        for key in keys.keys() {
+            let there = body.contains(&format!("\n{key} = ")) || body.contains(&format!("\n# {key} = "));
+            assert!(there, "{section}.{key} is missing in the example");
+        }
+    }
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    fs::write(&file, "[http]\nlisten = '127.0.0.1:1'\npage = false\n[limits]\nmax_payload = 1").unwrap();
+    let mut sources = sources(
+        Some(&file),
+        &[
+            ("ROLLCALL_HTTP__LISTEN", "127.0.0.1:2"),
+            ("ROLLCALL_LIMITS__MAX_PAYLOAD", "2"),
+            ("ROLLCALL_DATA_DIR", "/d"),
+        ],
+    );
+    sources.listen = Some("127.0.0.1:3".to_owned());
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.http.listen.port(), 3);
+    assert_eq!(config.limits.max_payload.get(), 2);
+    assert!(!config.http.page);
+    assert_eq!(config.data_dir, PathBuf::from("/d"));
+    assert_eq!(config.heartbeat, HeartbeatConfig::default());
+}
+
+#[test]
+fn the_variable_names_the_file_unless_a_flag_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("b.toml");
+    fs::write(&file, "[http]\npage = false").unwrap();
+    let variable = ("ROLLCALL_CONFIG", file.to_str().unwrap());
+    assert!(!from_environment(&[variable]).unwrap().http.page);
+    check_error(
+        from_environment(&[("ROLLCALL_CONFIG", "/nonexistent.toml")]),
+        &["/nonexistent.toml", "No such file"],
+    );
+}
+
+#[test]
+fn environment_and_file_take_the_same_values() {
+    let by_environment = from_environment(&[
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "https://a.example, https://b.example"),
+        ("ROLLCALL_HTTP__TRUSTED_PROXIES", "private,192.0.2.7"),
+        ("ROLLCALL_HTTP__NODE_TAG", "1234"),
+        ("ROLLCALL_IDENTITY__SECRET", "51728390465172839046517283904651"),
+        ("ROLLCALL_IDENTITY__TOKEN_FROM", "auth,header"),
+        ("ROLLCALL_IDENTITY__ACCESS_TTL", "1h"),
+        ("ROLLCALL_OPS__LISTEN", "[::1]:9000"),
+        ("ROLLCALL_RUNTIME__WORKER_THREADS", "3"),
+        ("ROLLCALL_PRIVACY__IP", "truncated"),
+        ("ROLLCALL_DATABASE__URL", "sqlite:///var/lib/r.db"),
+    ])
+    .unwrap();
+    let by_file = from_text(
+        "http = { allowed_origins = ['https://a.example', 'https://b.example'], trusted_proxies = ['private', '192.0.2.7'], node_tag = 1234 }
+         [identity]
+         secret = '51728390465172839046517283904651'
+         token_from = ['auth', 'header']
+         access_ttl = '1h'
+         [ops]
+         listen = '[::1]:9000'
+         [runtime]
+         worker_threads = 3
+         [privacy]
+         ip = 'truncated'
+         [database]
+         url = 'sqlite:/var/lib/r.db'",
+    )
+    .unwrap();
+    assert_eq!(by_environment, by_file);
+    assert_eq!(by_file.identity.access_ttl, Duration::from_secs(3600));
+    assert_eq!(by_file.identity.token_from.as_slice(), [TokenPlace::Auth, TokenPlace::Header]);
+    assert_eq!(by_file.database.url.unwrap().path(), Path::new("/var/lib/r.db"));
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_source_and_the_known_ones() {
+    check_error(
+        from_environment(&[("ROLLCALL_HTTP__LISTENN", "x")]),
+        &["http.listenn", "ROLLCALL_HTTP__LISTENN", "unknown", "listen", "socket_path"],
+    );
+    check_error(
+        from_environment(&[("ROLLCALL_REDIS__URL", "x")]),
+        &["ROLLCALL_REDIS", "allowed: ", "heartbeat"],
+    );
+    check_error(
+        from_environment(&[("ROLLCALL_http__listen", "x")]),
+        &["ROLLCALL_http__listen", "ROLLCALL_HTTP__LISTEN"],
+    );
+    check_error(
+        from_text("[limits]\nmax_payloads = 3"),
+        &["limits.max_payloads", "given.toml", "packets_burst"],
+    );
+    check_error(from_text("[web]\n"), &["web", "given.toml", "unknown key"]);
+    check_error(from_text("limits = 3"), &["limits", "given 3", "[limits]"]);
+}
+
+#[test]
+fn other_names_with_the_prefix_are_ignored() {
+    let kubernetes =
+        [("ROLLCALL_PORT_3000_TCP", "tcp://10.0.0.1:3000"), ("ROLLCALL_SERVICE_HOST", "10.0.0.1")];
+    assert_eq!(from_environment(&kubernetes), Ok(Config::default()));
+}
+
+#[test]
+fn bad_values_are_named_with_what_is_allowed() {
+    for (name, value, key, allowed) in [
+        ("ROLLCALL_HTTP__LISTEN", "3000", "http.listen", "127.0.0.1:3000"),
+        ("ROLLCALL_HTTP__PAGE", "yes", "http.page", "true or false"),
+        ("ROLLCALL_HTTP__SOCKET_PATH", "socket.io", "http.socket_path", "/socket.io/"),
+        ("ROLLCALL_HTTP__SOCKET_PATH", "/auth/", "http.socket_path", "not /auth/"),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "*,https://a.example", "http.allowed_origins", "* alone"),
+        ("ROLLCALL_HTTP__TRUSTED_PROXIES", "10.0.0.0/40", "http.trusted_proxies", "10.0.0.0/8"),
+        ("ROLLCALL_HTTP__NODE_TAG", "a.b", "http.node_tag", "hyphens"),
+        ("ROLLCALL_IDENTITY__LEEWAY", "30", "identity.leeway", "60s"),
+        ("ROLLCALL_IDENTITY__TOKEN_FROM", "header,cookie", "identity.token_from", "header, auth and query"),
+        ("ROLLCALL_IDENTITY__TOKEN_FROM", "header,header", "identity.token_from", "at most once"),
+        ("ROLLCALL_IDENTITY__AUDIENCE", "", "identity.audience", "1 to 255"),
+        ("ROLLCALL_IDENTITY__ACCESS_TTL", "500d", "identity.access_ttl", "400d"),
+        ("ROLLCALL_HEARTBEAT__INTERVAL_MS", "0", "heartbeat.interval_ms", "from 1"),
+        ("ROLLCALL_HEARTBEAT__TIMEOUT_MS", "20s", "heartbeat.timeout_ms", "whole number"),
+        ("ROLLCALL_LIMITS__PACKETS_BURST", "10", "limits.packets_burst", "packets_per_second"),
+        ("ROLLCALL_PRIVACY__USER_AGENT", "parsed", "privacy.user_agent", "full or none"),
+        ("ROLLCALL_LOG__LEVEL", "verbose", "log.level", "debug"),
+        ("ROLLCALL_OPS__LISTEN", "127.0.0.1:3000", "ops.listen", "another address"),
+        ("ROLLCALL_DATABASE__URL", "mysql://x", "database.url", "only SQLite"),
+    ] {
+        check_error(from_environment(&[(name, value)]), &[name, key, "given", "allowed", allowed]);
+    }
+    check_error(
+        from_text("[http]\nlisten = ['x']"),
+        &["http.listen", "given.toml", "given sequence", "allowed"],
+    );
+    check_error(from_text("[http\n"), &["given.toml", "line 1"]);
+}
+
+#[test]
+fn secrets_and_passwords_stand_in_no_error_and_no_print() {
+    let short = from_environment(&[("ROLLCALL_IDENTITY__SECRET", "hunter2")]).unwrap_err().to_string();
+    assert!(short.contains("7 bytes") && !short.contains("hunter2"), "{short}");
+    let url =
+        from_environment(&[("ROLLCALL_DATABASE__URL", "postgres://u:hunter2@db/x")]).unwrap_err().to_string();
+    assert!(url.contains("only SQLite is there yet") && !url.contains("hunter2"), "{url}");
+    let list = from_text("[identity]\nsecret = ['hunter2']").unwrap_err().to_string();
+    assert!(!list.contains("hunter2"), "{list}");
+    let broken = from_text("[identity]\nsecret = 'hunter2\n").unwrap_err().to_string();
+    assert!(broken.contains("line 2") && !broken.contains("hunter2"), "{broken}");
+
+    let config = from_environment(&[
+        ("ROLLCALL_IDENTITY__SECRET", SECRET),
+        ("ROLLCALL_IDENTITY__PREVIOUS_SECRETS", SECRET),
+    ]);
+    let config = config.unwrap();
+    let shown = format!("{config:?}{}", config.to_masked_toml().unwrap());
+    assert!(shown.contains("***") && !shown.contains(SECRET), "{shown}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, format!("{SECRET}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let variable = ("ROLLCALL_IDENTITY__SECRET_FILE", file.to_str().unwrap());
+    assert_eq!(from_environment(&[variable]).unwrap().identity.secret.unwrap().expose(), SECRET);
+
+    check_error(
+        from_environment(&[variable, ("ROLLCALL_IDENTITY__SECRET", SECRET)]),
+        &["identity.secret_file", "ROLLCALL_IDENTITY__SECRET_FILE", "one of the two"],
+    );
+    check_error(
+        from_environment(&[("ROLLCALL_IDENTITY__SECRET_FILE", "/nonexistent")]),
+        &["ROLLCALL_IDENTITY__SECRET_FILE", "/nonexistent", "No such file"],
+    );
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    check_error(from_environment(&[variable]), &["ROLLCALL_IDENTITY__SECRET_FILE", "0644", "chmod 600"]);
+}
+
+#[test]
+fn previous_secrets_in_a_file_stand_one_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets");
+    fs::write(&file, format!("{SECRET}\n{SECRET},x\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let config =
+        from_environment(&[("ROLLCALL_IDENTITY__PREVIOUS_SECRETS_FILE", file.to_str().unwrap())]).unwrap();
+    let secrets: Vec<&str> = config.identity.previous_secrets.iter().map(Secret::expose).collect();
+    assert_eq!(secrets, [SECRET, &format!("{SECRET},x")]);
+}
+
+#[test]
+fn open_registration_with_a_shared_secret_is_worth_a_warning() {
+    let both = [("ROLLCALL_IDENTITY__SECRET", SECRET), ("ROLLCALL_ACCOUNTS__REGISTRATION", "true")];
+    assert_eq!(from_environment(&both).unwrap().warnings().len(), 1);
+    for one in both {
+        assert!(from_environment(&[one]).unwrap().warnings().is_empty(), "{one:?}");
+    }
+}

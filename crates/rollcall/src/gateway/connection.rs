@@ -1,0 +1,146 @@
+//! What the driver drives: one client's connection. Its [`Client::on_message`] is the table of contents of the product:
+//! a message becomes an event, an event becomes a step in the namespace, and the step's frames go out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use engineio::handshake::TransportName;
+use engineio::server::{Application, CloseCode, Cut, Flow, Goodbye, Outbox};
+use engineio::{CloseReason, Message};
+use socketio::connection::encode_invalid_namespace;
+use socketio::{Connection, Event, NamespaceId};
+
+use super::Gateway;
+use super::codes::SessionError;
+use super::sessions::Sessions;
+
+/// One socket: its Socket.IO connection, and what it is in the namespace.
+pub struct Client {
+    gateway: Arc<Gateway>,
+    connection: Connection,
+    sessions: Sessions,
+    transport: TransportName,
+    /// Why the session ends, when the gateway knows it better than the transport.
+    ending: Option<SessionError>,
+}
+
+impl Client {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        connection: Connection,
+        sessions: Sessions,
+        transport: TransportName,
+    ) -> Self {
+        gateway.app.metrics.connection_opened(name_of(transport));
+        Self { gateway, connection, sessions, transport, ending: None }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Outbox<'_>) -> Flow {
+        match event {
+            Event::Connect { auth, .. } => {
+                let flow = self.sessions.on_connect(&self.gateway, now, auth, out);
+                if self.sessions.is_refused() {
+                    self.connection.leave(SESSIONS);
+                }
+                flow
+            }
+            Event::UnknownNamespace { namespace } => {
+                out.text(|out| encode_invalid_namespace(namespace, out));
+                Flow::Continue
+            }
+            Event::Disconnect { .. } => {
+                self.sessions.leave(&self.gateway, now, "client_disconnect");
+                Flow::Continue
+            }
+            Event::Event { id, .. } => {
+                self.sessions.on_event(&self.gateway, id, out);
+                Flow::Continue
+            }
+            // The server asks for none.
+            Event::Ack { .. } => Flow::Continue,
+        }
+    }
+}
+
+impl Application for Client {
+    fn on_message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
+        let event = match message {
+            Message::Text(text) => self.connection.handle_text(&self.gateway.socketio, text),
+            Message::Binary(data) => self.connection.handle_binary(&self.gateway.socketio, data),
+        };
+        match event {
+            Ok(Some(event)) => self.on_event(now, event, out),
+            Ok(None) => Flow::Continue,
+            Err(_) => Flow::Close(Goodbye::Violation),
+        }
+    }
+
+    fn on_wake(&mut self, _: Instant, _: &mut Outbox<'_>) -> Flow {
+        Flow::Continue // nothing is waited for: the registry of one node answers at once
+    }
+
+    fn on_close_request(&mut self, _: Instant, code: CloseCode, out: &mut Outbox<'_>) -> Flow {
+        if let Some(error) = SessionError::from_close_code(code) {
+            self.ending = Some(error);
+            self.sessions.last_words(&self.gateway, error, out);
+        }
+        Flow::Close(Goodbye::Abrupt)
+    }
+
+    fn on_timeout(&mut self, now: Instant, _: &mut Outbox<'_>) -> Flow {
+        match self.connection.handle_timeout(now) {
+            Ok(()) => self.sessions.handle_timeout(now),
+            Err(_) => Flow::Close(Goodbye::Violation),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        match (self.connection.next_timeout(), self.sessions.next_timeout()) {
+            (Some(connection), Some(sessions)) => Some(connection.min(sessions)),
+            (connection, sessions) => connection.or(sessions),
+        }
+    }
+
+    fn on_upgraded(&mut self) {
+        self.transport = TransportName::WebSocket;
+        self.gateway.app.metrics.connection_upgraded();
+    }
+
+    fn on_cut(&mut self, _: Instant, cut: Cut, out: &mut Outbox<'_>) {
+        let error = match cut {
+            Cut::SlowConsumer => {
+                self.gateway.app.metrics.slow_consumer();
+                SessionError::SlowConsumer
+            }
+            Cut::TooManyPackets => SessionError::RateLimited,
+        };
+        self.ending = Some(error);
+        self.sessions.last_words(&self.gateway, error, out);
+    }
+
+    fn on_closed(&mut self, now: Instant, reason: CloseReason) {
+        let why = self.ending.map_or(reason.as_str(), SessionError::code);
+        self.sessions.close(&self.gateway, now, why);
+        self.gateway.app.metrics.connection_closed(name_of(self.transport), reason.as_str());
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Client")
+    }
+}
+
+fn name_of(transport: TransportName) -> &'static str {
+    match transport {
+        TransportName::Polling => "polling",
+        TransportName::WebSocket => "websocket",
+    }
+}
+
+/// The one namespace of `socketio::Config::namespaces`.
+const SESSIONS: NamespaceId = NamespaceId(0);
+
+/// A million of them are held. Growing this is a decision, not an accident.
+const _: () = assert!(size_of::<Client>() <= 112);

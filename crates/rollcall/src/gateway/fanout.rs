@@ -1,0 +1,211 @@
+//! How a change reaches a user's sessions: one serialization an update, shared by all of them, and bursts told in one.
+//! The only place that puts frames into mailboxes. Does not know: what has changed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use engineio::server::outbox::encode_text;
+use engineio::server::{Outbox, spawn};
+use socketio::event;
+
+use super::items::{encode_list, encode_revision};
+use super::sessions::NAMESPACE;
+use crate::app::App;
+use crate::clock::to_iso8601;
+use crate::registry::user::Burst;
+use crate::registry::{Roster, SocketId, User};
+
+/// Tells sessions of changes.
+#[derive(Debug)]
+pub(super) struct Fanout {
+    app: Arc<App>,
+}
+
+/// When a change is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timing {
+    Now,
+    At(Instant),
+    /// Somebody sees to it already.
+    Scheduled,
+}
+
+impl Fanout {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// A session has joined: its `ready`, and in the same breath the `update` of all, its own included. Its own frames
+    /// go to `out`, which is written before its mailbox is looked at.
+    pub(super) fn joined(
+        self: &Arc<Self>,
+        now: Instant,
+        user: &Arc<User>,
+        id: &SocketId,
+        expires_at: u64,
+        out: &mut Outbox<'_>,
+    ) {
+        let mut roster = user.roster();
+        out.text(|out| {
+            event::encode(out, NAMESPACE, "sessions:ready", |out| {
+                out.extend_from_slice(br#",{"socketId":""#);
+                out.extend_from_slice(id.as_str().as_bytes());
+                out.extend_from_slice(br#"","sessions":"#);
+                encode_list(roster.sessions(), out);
+                out.push(b',');
+                encode_revision(&roster, out);
+                out.extend_from_slice(br#","expiresAt":""#);
+                out.extend_from_slice(to_iso8601(expires_at.saturating_mul(1000)).as_bytes());
+                out.extend_from_slice(br#""}"#);
+            });
+        });
+        match on_change(roster.burst(), now) {
+            Timing::Now => {
+                let frame = self.tell(now, now, &mut roster, Some(id));
+                out.frames(&frame);
+            }
+            timing => self.later(now, user, timing),
+        }
+    }
+
+    /// Something else has changed: all sessions that are left are told.
+    pub(super) fn changed(self: &Arc<Self>, now: Instant, user: &Arc<User>) {
+        let mut roster = user.roster();
+        match on_change(roster.burst(), now) {
+            Timing::Now if roster.sessions().is_empty() => {}
+            Timing::Now => drop(self.tell(now, now, &mut roster, None)),
+            timing => self.later(now, user, timing),
+        }
+    }
+
+    /// One update for all of a burst, when it is due.
+    fn later(self: &Arc<Self>, changed: Instant, user: &Arc<User>, timing: Timing) {
+        let Timing::At(due) = timing else { return };
+        let (fanout, user) = (self.clone(), user.clone());
+        spawn(async move {
+            tokio::time::sleep_until(due.into()).await;
+            let mut roster = user.roster();
+            roster.burst().scheduled = false;
+            if !roster.sessions().is_empty() {
+                let now = fanout.app.clock.now();
+                drop(fanout.tell(now, changed, &mut roster, None));
+            }
+        });
+    }
+
+    /// Encodes the list once and puts it into every mailbox but that of `except`, which gets it some other way.
+    fn tell(&self, now: Instant, changed: Instant, roster: &mut Roster<'_>, except: Option<&SocketId>) -> Bytes {
+        roster.burst().last_told = Some(now);
+        let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES * roster.sessions().len());
+        encode_text(&mut frame, |out| {
+            event::encode(out, NAMESPACE, "sessions:update", |out| {
+                out.push(b',');
+                encode_list(roster.sessions(), out);
+                out.extend_from_slice(b",{");
+                encode_revision(roster, out);
+                out.push(b'}');
+            });
+        });
+        let frame = Bytes::from(frame);
+        for session in roster.sessions() {
+            if except != Some(&session.id) {
+                session.mailbox.post_latest(frame.clone());
+            }
+        }
+        self.app.metrics.update_told(self.app.clock.now().saturating_duration_since(changed));
+        frame
+    }
+}
+
+/// Decides when a change is told, and remembers it.
+fn on_change(burst: &mut Burst, now: Instant) -> Timing {
+    let quiet = burst.last_change.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
+    if quiet {
+        burst.told_at_once = 0;
+    }
+    burst.last_change = Some(now);
+    if burst.scheduled {
+        return Timing::Scheduled;
+    }
+    if burst.told_at_once < AT_ONCE {
+        burst.told_at_once += 1;
+        return Timing::Now;
+    }
+    match burst.last_told.map(|told| told + WINDOW) {
+        Some(due) if due > now => {
+            burst.scheduled = true;
+            Timing::At(due)
+        }
+        _ => Timing::Now,
+    }
+}
+
+/// Changes that are told at once before coalescing begins: a person opens a tab or two, and sees it at once.
+const AT_ONCE: u8 = 4;
+/// In a burst all changes of this time are told together, so that 1,000 tabs that reload cost forty updates and not a
+/// thousand. Nobody is told later than this.
+const WINDOW: Duration = Duration::from_millis(25);
+/// A burst is over when nothing has changed for so long.
+const QUIET: Duration = Duration::from_millis(100);
+/// What surrounds a list, and what one item takes: first guesses of a buffer's size.
+const FRAME_BYTES: usize = 96;
+const ITEM_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays changes at these milliseconds, tells when due, and gives the milliseconds at which sessions were told.
+    fn told(changes: &[u64]) -> Vec<u64> {
+        let start = engineio::server::clock::now();
+        let mut burst = Burst::default();
+        let mut due: Option<Instant> = None;
+        let mut told = Vec::new();
+        let mut tell = |burst: &mut Burst, at: Instant| {
+            burst.last_told = Some(at);
+            told.push((at - start).as_millis() as u64);
+        };
+        for change in changes {
+            let now = start + Duration::from_millis(*change);
+            if let Some(at) = due.take_if(|at| *at <= now) {
+                burst.scheduled = false;
+                tell(&mut burst, at);
+            }
+            match on_change(&mut burst, now) {
+                Timing::Now => tell(&mut burst, now),
+                Timing::At(at) => due = Some(at),
+                Timing::Scheduled => assert!(due.is_some()),
+            }
+        }
+        if let Some(at) = due {
+            tell(&mut burst, at);
+        }
+        told
+    }
+
+    #[test]
+    fn the_first_changes_are_told_at_once() {
+        assert_eq!(told(&[0, 10, 20, 30]), [0, 10, 20, 30]);
+    }
+
+    #[test]
+    fn a_burst_is_told_every_25_ms_and_its_last_change_always() {
+        let burst: Vec<u64> = (0..=100).collect();
+        assert_eq!(told(&burst), [0, 1, 2, 3, 28, 53, 78, 103]);
+    }
+
+    #[test]
+    fn after_a_quiet_while_changes_are_told_at_once_again() {
+        assert_eq!(told(&[0, 1, 2, 3, 4, 150, 151]), [0, 1, 2, 3, 28, 150, 151]);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_window() {
+        let changes: Vec<u64> = (0..200).map(|n| n * n % 977).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let told = told(&changes);
+        for change in changes {
+            assert!(told.iter().any(|at| (change..=change + 25).contains(at)), "the change at {change} ms");
+        }
+    }
+}

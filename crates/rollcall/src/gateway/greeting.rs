@@ -1,0 +1,92 @@
+//! What the first request of a socket says about its client: kept from the handshake until the client joins.
+//! Does not know: whether a token is good.
+
+use std::net::IpAddr;
+
+use engineio::server::Opening;
+use http::header::{AUTHORIZATION, USER_AGENT};
+
+use crate::app::App;
+use crate::config::UserAgentPrivacy;
+use crate::registry::{Interned, Interner, Session};
+
+/// The client of one socket.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) ip: Option<IpAddr>,
+    pub(super) user_agent: Interned,
+    pub(super) given: Option<Box<Given>>,
+}
+
+/// What a request can carry in the place of `auth`.
+#[derive(Default)]
+pub(super) struct Given {
+    pub(super) header_token: Option<String>,
+    pub(super) query_token: Option<String>,
+    pub(super) query_context: Option<String>,
+}
+
+impl std::fmt::Debug for Given {
+    /// Tokens appear in no log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Given(…)")
+    }
+}
+
+impl Greeting {
+    pub(super) fn read(app: &App, user_agents: &Interner, opening: &Opening<'_>) -> Self {
+        let text = |name| opening.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let mut given = Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
+        for (name, value) in form_urlencoded::parse(opening.query.as_bytes()) {
+            match &*name {
+                "token" => given.query_token = Some(value.into_owned()),
+                "context" => given.query_context = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        let address = app.client_addresses.find(opening.peer, opening.headers);
+        let user_agent = match app.config.privacy.user_agent {
+            UserAgentPrivacy::Full => text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default(),
+            UserAgentPrivacy::None => String::new(),
+        };
+        Self {
+            ip: app.config.privacy.ip.apply(address),
+            user_agent: user_agents.intern(&user_agent),
+            given: given.is_used().then(|| Box::new(given)),
+        }
+    }
+
+    /// The greeting of a client that has left and may join again over the same socket.
+    pub(super) fn again(session: Session, given: Option<Box<Given>>) -> Self {
+        Self { ip: session.ip, user_agent: session.user_agent, given }
+    }
+}
+
+impl Given {
+    fn is_used(&self) -> bool {
+        self.header_token.is_some() || self.query_token.is_some() || self.query_context.is_some()
+    }
+}
+
+/// Without control characters, at most 256 bytes, cut between characters.
+fn clean_user_agent(text: &str) -> String {
+    let mut clean: String = text.chars().filter(|character| !character.is_control()).collect();
+    clean.truncate(clean.floor_char_boundary(USER_AGENT_BYTES));
+    clean
+}
+
+/// More than any browser sends.
+const USER_AGENT_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_agents_lose_control_characters_and_their_tail() {
+        assert_eq!(clean_user_agent("a\u{1b}[2Jb\r\nc\u{9b}d\u{7f}"), "a[2Jbcd");
+        assert_eq!(clean_user_agent(&"x".repeat(300)).len(), 256);
+        assert_eq!(clean_user_agent(&"é".repeat(200)).len(), 256);
+        assert_eq!(clean_user_agent(&("x".to_owned() + &"é".repeat(200))).len(), 255);
+    }
+}

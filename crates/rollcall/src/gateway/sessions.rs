@@ -1,0 +1,331 @@
+//! The `sessions` namespace of one socket: joins, is refused, leaves, answers events.
+//! Does not know: frames, transports, when it is called.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use socketio::connection::{encode_connected, encode_disconnected};
+use socketio::event;
+
+use super::Gateway;
+use super::codes::{Ending, SessionError};
+use super::greeting::{Given, Greeting};
+use crate::ids;
+use crate::identity::{Principal, TokenRefusal, find};
+use crate::registry::{Session, SocketId, User, UserKey};
+
+/// The namespace that all of this is about.
+pub(super) const NAMESPACE: &str = "/sessions";
+
+/// What one socket is in the namespace.
+///
+/// ```text
+/// out --CONNECT, good--> in --client leaves--> out
+///  |                      `--error, close-----> (the socket ends)
+///  `--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
+///                            `--CONNECT again--> as from out
+/// ```
+#[derive(Debug)]
+pub(super) struct Sessions {
+    state: State,
+    mailbox: Arc<Mailbox>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Has not joined, or has left by itself.
+    Out(Box<Greeting>),
+    /// Joined.
+    In {
+        user: Arc<User>,
+        id: SocketId,
+        /// What the first request carried in the place of `auth`: needed again if the client leaves and comes back.
+        given: Option<Box<Given>>,
+    },
+    /// Refused; the socket ends at the deadline if the client does not end it before.
+    Refused { greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye },
+    /// Only while one of the above becomes another.
+    Changing,
+}
+
+/// What `auth` may hold besides keys that are passed over.
+#[derive(Debug, Default, Deserialize)]
+struct Auth<'a> {
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    context: Option<&'a RawValue>,
+}
+
+impl Sessions {
+    pub(super) fn new(mailbox: Arc<Mailbox>, greeting: Greeting) -> Self {
+        Self { state: State::Out(Box::new(greeting)), mailbox }
+    }
+
+    /// The client wants to join; `auth` is a JSON object, or `""`.
+    pub(super) fn on_connect(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        now: Instant,
+        auth: &str,
+        out: &mut Outbox<'_>,
+    ) -> Flow {
+        let greeting = match std::mem::replace(&mut self.state, State::Changing) {
+            State::Out(greeting) | State::Refused { greeting, .. } => greeting,
+            // The connection refuses a second CONNECT before it comes here.
+            state @ (State::In { .. } | State::Changing) => {
+                self.state = state;
+                return Flow::Close(Goodbye::Violation);
+            }
+        };
+        match judge(gateway, &greeting, auth) {
+            Ok((principal, context)) => {
+                gateway.app.metrics.connect("accepted");
+                self.join(gateway, now, *greeting, principal, context, out);
+                Flow::Continue
+            }
+            Err(error) => self.refuse(gateway, now, greeting, error, out),
+        }
+    }
+
+    /// An event of section 2 of the wire contract. Gives the code of an error, for the acknowledgement if one is asked
+    /// for.
+    pub(super) fn on_event(&self, gateway: &Gateway, id: Option<u64>, out: &mut Outbox<'_>) {
+        let code = "event_unknown";
+        gateway.app.metrics.event_error(code);
+        if let Some(id) = id {
+            out.text(|out| {
+                event::encode_ack(out, NAMESPACE, id, |out| {
+                    out.extend_from_slice(br#"{"ok":false,"code":"event_unknown","message":"There is no such event."}"#);
+                });
+            });
+        }
+    }
+
+    /// The socket's stay in the namespace ends; everybody else of the user is told.
+    pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
+        match std::mem::replace(&mut self.state, State::Changing) {
+            State::In { user, id, given } => {
+                let Some(session) = gateway.registry.leave(&user, &id) else { return };
+                gateway.app.metrics.session_ended(reason);
+                gateway.fanout.changed(now, &user);
+                self.state = State::Out(Box::new(Greeting::again(session, given)));
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// The socket is gone for good.
+    pub(super) fn close(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
+        self.leave(gateway, now, reason);
+        match std::mem::replace(&mut self.state, State::Changing) {
+            State::Out(greeting) | State::Refused { greeting, .. } => {
+                gateway.user_agents.release(greeting.user_agent);
+            }
+            State::In { .. } | State::Changing => {}
+        }
+    }
+
+    /// Tells the client why its open socket is about to end. Nothing is said to one that has not joined.
+    pub(super) fn last_words(&self, gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
+        if let State::In { .. } = self.state {
+            out.start_payload();
+            encode_error(gateway, error, out);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Refused { deadline, .. } => Some(*deadline),
+            State::Out(_) | State::In { .. } | State::Changing => None,
+        }
+    }
+
+    /// Ends the socket of a refused client that has not ended it itself.
+    pub(super) fn handle_timeout(&self, now: Instant) -> Flow {
+        match &self.state {
+            State::Refused { deadline, goodbye, .. } if *deadline <= now => Flow::Close(*goodbye),
+            State::Refused { .. } | State::Out(_) | State::In { .. } | State::Changing => Flow::Continue,
+        }
+    }
+
+    /// Whether the client was refused, so that what it says is passed over.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused { .. })
+    }
+
+    fn join(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        now: Instant,
+        greeting: Greeting,
+        principal: Principal,
+        context: Option<Box<str>>,
+        out: &mut Outbox<'_>,
+    ) {
+        let id = new_socket_id();
+        let expires_at = principal.expires_at;
+        let key = UserKey { issuer: BUILT_IN, subject: principal.subject };
+        let session = Session {
+            id,
+            connected_at: gateway.app.clock.unix_millis(),
+            ip: greeting.ip,
+            user_agent: greeting.user_agent,
+            context,
+            mailbox: self.mailbox.clone(),
+        };
+        out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
+        let user = gateway.registry.join(&key, session);
+        gateway.app.metrics.session_started();
+        gateway.fanout.joined(now, &user, &id, expires_at, out);
+        self.state = State::In { user, id, given: greeting.given };
+    }
+
+    fn refuse(
+        &mut self,
+        gateway: &Gateway,
+        now: Instant,
+        greeting: Box<Greeting>,
+        error: SessionError,
+        out: &mut Outbox<'_>,
+    ) -> Flow {
+        gateway.app.metrics.connect(error.code());
+        let ip = greeting.ip.map(tracing::field::display);
+        tracing::info!(code = error.code(), ip, "refused a session");
+        out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
+        let (deadline, goodbye) = match error.ending() {
+            Ending::Disconnect => {
+                encode_error(gateway, error, out);
+                out.text(|out| encode_disconnected(NAMESPACE, out));
+                (now + DISCONNECT_WAIT, Goodbye::Orderly)
+            }
+            Ending::Transport => {
+                out.start_payload();
+                encode_error(gateway, error, out);
+                return self.refused(greeting, now, Goodbye::Abrupt, Flow::Close(Goodbye::Abrupt));
+            }
+            Ending::DelayedTransport => {
+                out.start_payload();
+                encode_error(gateway, error, out);
+                (now + ids::duration_between(DELAY_SHORTEST, DELAY_LONGEST), Goodbye::Abrupt)
+            }
+        };
+        self.refused(greeting, deadline, goodbye, Flow::Continue)
+    }
+
+    fn refused(&mut self, greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye, flow: Flow) -> Flow {
+        self.state = State::Refused { greeting, deadline, goodbye };
+        flow
+    }
+}
+
+/// May this client in? The token is judged before the context.
+fn judge(
+    gateway: &Gateway,
+    greeting: &Greeting,
+    auth: &str,
+) -> Result<(Principal, Option<Box<str>>), SessionError> {
+    if gateway.is_closed() {
+        return Err(SessionError::ServerShutdown);
+    }
+    if gateway.app.is_unavailable() {
+        return Err(SessionError::Unavailable);
+    }
+    let auth: Auth<'_> = match auth {
+        "" => Auth::default(),
+        // The connection has checked that it is an object; what is left is a key that stands there twice.
+        auth => serde_json::from_str(auth).map_err(|_| SessionError::Token(TokenRefusal::Invalid))?,
+    };
+    let given = greeting.given.as_deref();
+    let app = &gateway.app;
+    let token = find(
+        app.config.identity.token_from.as_slice(),
+        given.and_then(|given| given.header_token.as_deref()),
+        auth.token,
+        given.and_then(|given| given.query_token.as_deref()),
+    )
+    .map_err(SessionError::Token)?;
+    let principal = app.identity.judge(&token, app.clock.unix_seconds()).map_err(SessionError::Token)?;
+    let context = context(auth.context, given.and_then(|given| given.query_context.as_deref()))?;
+    Ok((principal, context))
+}
+
+/// The label of `auth`, else that of the query. `null` and `""` count as absent.
+fn context(auth: Option<&RawValue>, query: Option<&str>) -> Result<Option<Box<str>>, SessionError> {
+    let from_auth: Option<String> = match auth {
+        Some(raw) => serde_json::from_str(raw.get()).map_err(|_| SessionError::ContextInvalid)?,
+        None => None,
+    };
+    let label = from_auth.as_deref().filter(|label| !label.is_empty()).or(query.filter(|label| !label.is_empty()));
+    match label {
+        Some(label) if label.chars().count() > CONTEXT_CHARACTERS => Err(SessionError::ContextInvalid),
+        label => Ok(label.map(Box::from)),
+    }
+}
+
+fn encode_error(gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
+    out.text(|out| {
+        event::encode(out, NAMESPACE, "sessions:error", |out| {
+            out.extend_from_slice(br#",{"code":""#);
+            out.extend_from_slice(error.code().as_bytes());
+            out.extend_from_slice(br#"","message":"#);
+            event::encode_string(error.message(), out);
+            if error == SessionError::RateLimited {
+                let limits = &gateway.app.config.limits;
+                // The time in which an empty bucket fills.
+                let millis = 1000 * u64::from(limits.packets_burst.get()) / u64::from(limits.packets_per_second.get());
+                out.extend_from_slice(format!(r#","retryAfterMs":{millis}"#).as_bytes());
+            }
+            out.push(b'}');
+        });
+    });
+}
+
+fn new_socket_id() -> SocketId {
+    loop {
+        // The ids are made of just those characters: the first one is taken.
+        if let Some(id) = SocketId::parse(&ids::socket_id()) {
+            return id;
+        }
+    }
+}
+
+/// The issuer entry of tokens that Rollcall itself makes, or that were made with its secret.
+const BUILT_IN: u16 = 0;
+/// Unicode code points: what a page shows on two lines.
+const CONTEXT_CHARACTERS: usize = 256;
+/// Stock clients close by themselves after a DISCONNECT, at once.
+const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
+/// Between these the transport of a client that is to come back later is closed at random.
+const DELAY_SHORTEST: Duration = Duration::from_secs(1);
+const DELAY_LONGEST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(auth: Option<&str>, query: Option<&str>, expected: Result<Option<&str>, SessionError>) {
+        let raw: Option<Box<RawValue>> = auth.map(|auth| serde_json::from_str(auth).unwrap());
+        let found = context(raw.as_deref(), query);
+        assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().map(|label| *label), "{auth:?} {query:?}");
+    }
+
+    #[test]
+    fn a_context_is_a_short_label_or_absent() {
+        check(None, None, Ok(None));
+        check(Some("null"), None, Ok(None));
+        check(Some("\"\""), Some(""), Ok(None));
+        check(Some("\"tab 1\""), Some("tab 2"), Ok(Some("tab 1")));
+        check(Some("null"), Some("tab 2"), Ok(Some("tab 2")));
+        let longest = "é".repeat(256);
+        check(None, Some(&longest), Ok(Some(&longest)));
+        check(None, Some(&"é".repeat(257)), Err(SessionError::ContextInvalid));
+        for other in ["1", "true", "[]", "{}", "[\"a\"]", "\"\\ud800\""] {
+            check(Some(other), Some("tab"), Err(SessionError::ContextInvalid));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Where a request comes from, when proxies stand in between: the peer's address, or what a trusted proxy says in
+//! `X-Forwarded-For` or `Forwarded` (RFC 7239). Does not know: who asks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::http::HeaderMap;
+use axum::http::header::{FORWARDED, HeaderName};
+
+use crate::config::TrustedProxies;
+
+/// The other end of the TCP connection; the accept loop puts it into every request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// Finds client addresses by `http.trusted_proxies`.
+#[derive(Debug)]
+pub struct ClientAddresses {
+    trusted: TrustedProxies,
+    warned: AtomicBool,
+}
+
+impl ClientAddresses {
+    /// Believes these proxies and nobody else.
+    pub fn new(trusted: TrustedProxies) -> Self {
+        Self { trusted, warned: AtomicBool::new(false) }
+    }
+
+    /// The address of the client: never of a trusted proxy unless all hops are, never what a client could have made
+    /// up. IPv4-mapped addresses come back as IPv4.
+    ///
+    /// A proxy writes on the right, so the list is read from there up to the first hop that is not trusted. What cannot
+    /// be read ends the search at the hop before it. Most proxies write one of the two headers and pass the other on
+    /// as the client sent it: when both are there and disagree, neither is believed.
+    pub fn find(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.ip().to_canonical();
+        let has_header = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        if !has_header {
+            return peer;
+        }
+        if !self.trusted.contains(peer) {
+            self.warn_once(peer);
+            return peer;
+        }
+        let listed =
+            list(headers, &X_FORWARDED_FOR, |text| split_unquoted(text, ',').map(parse_node).collect());
+        let forwarded =
+            list(headers, &FORWARDED, |text| split_unquoted(text, ',').map(parse_forwarded).collect());
+        let found = [listed, forwarded].map(|hops| hops.map(|hops| self.nearest_untrusted(peer, &hops)));
+        match found {
+            [Some(one), Some(other)] if one != other => peer,
+            [Some(address), _] | [None, Some(address)] => address,
+            [None, None] => peer,
+        }
+    }
+
+    /// `hops` from the farthest to the nearest; `None` is one that cannot be read.
+    fn nearest_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
+        let mut nearest = peer;
+        for hop in hops.iter().rev() {
+            let Some(address) = hop else { return nearest };
+            nearest = *address;
+            if !self.trusted.contains(nearest) {
+                return nearest;
+            }
+        }
+        nearest
+    }
+
+    fn warn_once(&self, peer: IpAddr) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "a request names a client address in X-Forwarded-For or Forwarded, and its sender is not trusted: if it \
+                 is your proxy, add it to http.trusted_proxies"
+            );
+        }
+    }
+}
+
+/// All lines of a header as one list; `None` when there is no such header.
+fn list(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    parse: impl Fn(&str) -> Vec<Option<IpAddr>>,
+) -> Option<Vec<Option<IpAddr>>> {
+    let lines = headers.contains_key(name).then(|| headers.get_all(name))?;
+    // A line that is not text is one hop that cannot be read.
+    Some(lines.iter().flat_map(|line| line.to_str().map_or_else(|_| vec![None], &parse)).collect())
+}
+
+/// `for=` of one element of `Forwarded`; unknown and obfuscated ones cannot be read.
+fn parse_forwarded(element: &str) -> Option<IpAddr> {
+    split_unquoted(element, ';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| parse_node(value))?
+    })
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, with a zone (`%eth0`) or in quotes.
+fn parse_node(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"').trim();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        // One colon is a port, more are an IPv6 address.
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            Some(_) | None => (text, None),
+        },
+    };
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return None;
+    }
+    let without_zone = host.split_once('%').map_or(host, |(address, _zone)| address);
+    without_zone.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// Splits at a separator that does not stand inside double quotes.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        if c == '"' {
+            quoted = !quoted;
+        }
+        c == separator && !quoted
+    })
+}
+
+/// The header that most proxies write; no RFC names it.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProxyRange;
+    use axum::http::HeaderValue;
+
+    const LISTED: &str = "x-forwarded-for";
+
+    fn find(peer: &str, lines: &[(&str, &str)]) -> String {
+        let trusted = TrustedProxies(vec![
+            ProxyRange::Private,
+            ProxyRange::Network { address: "198.51.100.1".parse().unwrap(), prefix: 32 },
+        ]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
+        ClientAddresses::new(trusted).find(peer, &headers).to_string()
+    }
+
+    fn check_listed(lines: &[&str], expected: &str) {
+        let lines: Vec<_> = lines.iter().map(|line| (LISTED, *line)).collect();
+        assert_eq!(find("10.0.0.1", &lines), expected, "{lines:?}");
+    }
+
+    fn check_forwarded(line: &str, expected: &str) {
+        assert_eq!(find("10.0.0.1", &[("forwarded", line)]), expected, "{line}");
+    }
+
+    #[test]
+    fn nobody_who_is_not_trusted_is_believed() {
+        assert_eq!(find("203.0.113.9", &[(LISTED, "192.0.2.1")]), "203.0.113.9");
+        assert_eq!(find("203.0.113.9", &[("forwarded", "for=192.0.2.1")]), "203.0.113.9");
+        assert_eq!(find("::ffff:203.0.113.9", &[]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_rightmost_hop_that_is_not_trusted_is_the_client() {
+        check_listed(&["192.0.2.1"], "192.0.2.1");
+        check_listed(&["6.6.6.6, 192.0.2.1"], "192.0.2.1");
+        check_listed(&["6.6.6.6, 192.0.2.1, 198.51.100.1, 10.9.9.9"], "192.0.2.1");
+        check_listed(&["6.6.6.6", "192.0.2.1", "10.9.9.9"], "192.0.2.1");
+        check_listed(&["10.2.2.2, 10.3.3.3"], "10.2.2.2");
+        assert_eq!(find("::ffff:10.0.0.1", &[(LISTED, "192.0.2.1")]), "192.0.2.1");
+    }
+
+    #[test]
+    fn addresses_come_with_ports_brackets_and_zones() {
+        check_listed(&["192.0.2.1:8080"], "192.0.2.1");
+        check_listed(&["2001:db8::1"], "2001:db8::1");
+        check_listed(&["[2001:db8::1]:8080"], "2001:db8::1");
+        check_listed(&["[2001:db8::1]"], "2001:db8::1");
+        check_listed(&["fe80::1%eth0"], "fe80::1");
+        check_listed(&["::ffff:192.0.2.1"], "192.0.2.1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_search_at_the_hop_before_it() {
+        check_listed(&["6.6.6.6, garbage"], "10.0.0.1");
+        check_listed(&["6.6.6.6, unknown, 10.9.9.9"], "10.9.9.9");
+        check_listed(&[""], "10.0.0.1");
+        check_listed(&["6.6.6.6,"], "10.0.0.1");
+        check_listed(&["6.6.6.6, 192.0.2.1:http"], "10.0.0.1");
+        check_listed(&["6.6.6.6", "\u{e9}"], "10.0.0.1");
+        check_listed(&["6.6.6.6, 192.0.2.1.5"], "10.0.0.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_rfc_says() {
+        check_forwarded("for=192.0.2.1;proto=http;by=203.0.113.43", "192.0.2.1");
+        check_forwarded("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17");
+        check_forwarded("for=6.6.6.6, proto=https;for=\"192.0.2.1:80\"", "192.0.2.1");
+        check_forwarded("for=6.6.6.6, for=unknown", "10.0.0.1");
+        check_forwarded("for=6.6.6.6, for=_hidden, for=10.9.9.9", "10.9.9.9");
+        check_forwarded("by=192.0.2.1", "10.0.0.1");
+        check_forwarded("for=\"6.6.6.6, for=192.0.2.1\"", "10.0.0.1");
+    }
+
+    #[test]
+    fn two_headers_that_disagree_are_both_not_believed() {
+        let both = |one, other| find("10.0.0.1", &[(LISTED, one), ("forwarded", other)]);
+        assert_eq!(both("192.0.2.1", "for=192.0.2.1"), "192.0.2.1");
+        assert_eq!(both("192.0.2.1", "for=6.6.6.6"), "10.0.0.1");
+        assert_eq!(both("6.6.6.6", "for=192.0.2.1"), "10.0.0.1");
+    }
+}

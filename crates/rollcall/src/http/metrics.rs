@@ -1,0 +1,15 @@
+//! `GET /metrics`: all metrics in the OpenMetrics text format.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use super::Problem;
+use crate::app::App;
+
+pub(super) async fn handle(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let text = app.metrics.encode().map_err(|_| Problem::internal())?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,89 @@
+//! HTTP: the routes on one screen, one file an action. The socket path is not among them: it belongs to the gateway.
+
+mod auth_login;
+mod auth_me;
+mod auth_register;
+mod health;
+mod metrics;
+mod page;
+
+mod body;
+pub mod client_address;
+pub mod origin;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Uri};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+pub use client_address::{ClientAddresses, PeerAddress};
+pub use problem::Problem;
+
+use crate::app::App;
+
+/// What the main listener answers, the socket path excepted.
+pub fn router(app: Arc<App>) -> Router {
+    let mut routes = Router::new().merge(auth_routes(&app));
+    if app.config.ops.listen.is_none() {
+        routes = routes.merge(ops_routes());
+    }
+    if app.config.http.page {
+        routes = routes.merge(page::routes(&app.config.http.socket_path));
+    }
+    finish(routes, app)
+}
+
+/// What the listener of `ops.listen` answers.
+pub fn ops_router(app: Arc<App>) -> Router {
+    finish(ops_routes(), app)
+}
+
+fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/auth/register", post(auth_register::handle))
+        .route("/auth/login", post(auth_login::handle))
+        .route("/auth/me", get(auth_me::handle))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(no_store))
+        .layer(from_fn_with_state(Arc::clone(app), origin::guard))
+}
+
+fn ops_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::handle))
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes.fallback(not_found).layer(map_response(secure)).with_state(app)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::not_found(format!("There is nothing at {}.", uri.path()))
+}
+
+/// axum adds `Allow` with the methods that there are.
+async fn method_not_allowed(request: Request) -> Problem {
+    Problem::method_not_allowed(format!("{} does not answer {}.", request.uri().path(), request.method()))
+}
+
+/// Answers with tokens and names in them are kept by nobody on the way.
+async fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn secure(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}

@@ -1,0 +1,159 @@
+//! Tokens of every kind against [`Identity::judge`], at a time that the test says.
+
+use super::*;
+use crate::config::{Secret, Setting};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
+
+const NOW: u64 = 1_800_000_000;
+const SECRET: &str = "kT9zLqv28RmWp5xYbN4cHd7sJf1gQe6u";
+const EARLIER: &str = "Pm3wX8nVb5Kq0RtZs7Yc2Lh9Dg6Fj1Ea";
+const FOREIGN: &str = "Vw4eRt6Yu8Io0Pa2Sd5Fg7Hj9Kl1Zx3C";
+
+fn identity(change: impl FnOnce(&mut IdentityConfig)) -> Identity {
+    let mut config = IdentityConfig { secret: Secret::parse(SECRET), ..IdentityConfig::default() };
+    config.previous_secrets = vec![Secret::parse(EARLIER).unwrap()];
+    change(&mut config);
+    let keys = Keys::open(&config, std::path::Path::new("/nonexistent")).unwrap();
+    Identity::new(&config, keys)
+}
+
+fn sign(secret: &str, header: &str, claims: &str) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{signed}.{signature}")
+}
+
+fn token(claims: &str) -> String {
+    sign(SECRET, "{\"alg\":\"HS256\"}", claims)
+}
+
+fn judge(identity: &Identity, claims: &str) -> Result<Principal, TokenRefusal> {
+    identity.judge(&token(claims), NOW)
+}
+
+#[test]
+fn a_minted_token_is_good_until_its_end_plus_the_leeway() {
+    let identity = identity(|_| {});
+    let token = identity.mint("acc_1", NOW, Duration::from_secs(900)).unwrap();
+    let principal = Principal { subject: "acc_1".into(), expires_at: NOW + 900, issued_at: Some(NOW) };
+    assert_eq!(identity.judge(&token, NOW), Ok(principal.clone()));
+    assert_eq!(identity.judge(&token, NOW + 929), Ok(principal));
+    assert_eq!(identity.judge(&token, NOW + 930), Err(TokenRefusal::Expired));
+    assert_ne!(identity.mint("acc_1", NOW, Duration::from_secs(900)).unwrap(), token, "jti repeats");
+}
+
+#[test]
+fn a_token_minted_elsewhere_needs_only_sub_and_exp() {
+    let identity = identity(|_| {});
+    let principal = judge(&identity, &format!("{{\"sub\":7,\"exp\":{}}}", NOW + 1)).unwrap();
+    assert_eq!(principal, Principal { subject: "7".into(), expires_at: NOW + 1, issued_at: None });
+}
+
+#[test]
+fn an_earlier_secret_verifies_and_a_foreign_one_does_not() {
+    let identity = identity(|_| {});
+    let claims = format!("{{\"sub\":\"u\",\"exp\":{}}}", NOW + 60);
+    let header = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
+    assert!(identity.judge(&sign(EARLIER, header, &claims), NOW).is_ok());
+    assert_eq!(identity.judge(&sign(FOREIGN, header, &claims), NOW), Err(TokenRefusal::Invalid));
+    let minted = identity.mint("u", NOW, Duration::from_secs(60)).unwrap();
+    let earlier_only = self::identity(|config| config.secret = Secret::parse(EARLIER));
+    assert_eq!(earlier_only.judge(&minted, NOW), Err(TokenRefusal::Invalid));
+}
+
+#[test]
+fn times_have_a_leeway_and_an_end() {
+    let identity = identity(|_| {});
+    let check = |more: &str, expected: Option<TokenRefusal>| {
+        let claims = format!("{{\"sub\":\"u\",{more}}}");
+        assert_eq!(judge(&identity, &claims).err(), expected, "{claims}");
+    };
+    let good = format!("\"exp\":{}", NOW + 60);
+    check(&good, None);
+    check(&format!("\"exp\":{}", NOW - 29), None);
+    check(&format!("\"exp\":{}", NOW - 30), Some(TokenRefusal::Expired));
+    check("\"exp\":0", Some(TokenRefusal::Expired));
+    check(&format!("{good},\"nbf\":{}", NOW + 30), None);
+    check(&format!("{good},\"nbf\":{}", NOW + 31), Some(TokenRefusal::Invalid));
+    check(&format!("{good},\"iat\":{}", NOW + 30), None);
+    check(&format!("{good},\"iat\":{}", NOW + 31), Some(TokenRefusal::Invalid));
+    check(&format!("\"exp\":{}", NOW + 400 * 86_400), None);
+    check(&format!("\"exp\":{}", NOW + 400 * 86_400 + 1), Some(TokenRefusal::Invalid));
+    check("\"exp\":9223372036854775807", Some(TokenRefusal::Invalid));
+}
+
+#[test]
+fn issuer_and_audience_must_be_ours() {
+    let open = identity(|_| {});
+    let strict = identity(|config| config.audience = Some("api".to_owned()));
+    let check = |identity: &Identity, more: &str, good: bool| {
+        let claims = format!("{{\"sub\":\"u\",\"exp\":{}{more}}}", NOW + 60);
+        assert_eq!(judge(identity, &claims).err(), (!good).then_some(TokenRefusal::Invalid), "{claims}");
+    };
+    check(&open, ",\"iss\":\"rollcall\"", true);
+    check(&open, ",\"iss\":\"https://elsewhere.example\"", false);
+    check(&open, ",\"aud\":\"whatever\"", true);
+    check(&strict, ",\"aud\":[\"api\"]", true);
+    check(&strict, "", false);
+    check(&strict, ",\"aud\":\"web\"", false);
+    assert!(strict.judge(&strict.mint("u", NOW, Duration::from_secs(1)).unwrap(), NOW).is_ok());
+}
+
+#[test]
+fn whatever_is_not_our_jws_is_invalid() {
+    let identity = identity(|_| {});
+    let claims = format!("{{\"sub\":\"u\",\"exp\":{}}}", NOW + 60);
+    let good = token(&claims);
+    assert!(identity.judge(&good, NOW).is_ok());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let unsigned = sign(SECRET, "{\"alg\":\"none\"}", &claims);
+    let expired_unsigned = format!("{}.x", sign(SECRET, "{\"alg\":\"HS256\"}", "{\"sub\":\"u\",\"exp\":1}"));
+    let flipped = format!("{signed}.{}A", &signature[..signature.len() - 1]);
+    for bad in [
+        "".to_owned(),
+        "..".to_owned(),
+        "a.b.c".to_owned(),
+        signed.to_owned(),
+        format!("{signed}."),
+        format!("{signed}.{}", &signature[1..]),
+        format!("{signed}.{signature}="),
+        format!("{signed}.{signature}AA"),
+        format!("{good}.x"),
+        format!("{good}.x.y"),
+        format!(" {good}"),
+        good.replace('.', " ."),
+        unsigned.rsplit_once('.').unwrap().0.to_owned() + ".",
+        unsigned,
+        expired_unsigned,
+        flipped,
+        "x".repeat(TOKEN_MAX + 1),
+    ] {
+        assert_eq!(identity.judge(&bad, NOW), Err(TokenRefusal::Invalid), "{bad}");
+    }
+}
+
+#[test]
+fn a_token_of_more_than_8_kb_is_refused_even_with_a_good_signature() {
+    let identity = identity(|_| {});
+    let claims =
+        |padding: usize| format!("{{\"sub\":\"u\",\"exp\":{},\"x\":\"{}\"}}", NOW + 60, "x".repeat(padding));
+    assert!(judge(&identity, &claims(5_000)).is_ok());
+    assert_eq!(judge(&identity, &claims(8_000)), Err(TokenRefusal::Invalid));
+}
+
+/// Not a bar, a figure: `cargo nextest run --release -p rollcall --run-ignored only --no-capture judging`.
+#[test]
+#[ignore = "prints a duration"]
+fn judging_takes_microseconds() {
+    let identity = identity(|_| {});
+    let token = identity.mint("acc_0123456789012345678901", NOW, Duration::from_secs(900)).unwrap();
+    let clock = crate::clock::Clock::system();
+    let start = clock.now();
+    for _ in 0..100_000 {
+        assert!(identity.judge(&token, NOW).is_ok());
+    }
+    println!("{:?} a token", (clock.now() - start) / 100_000);
+}

@@ -1,0 +1,82 @@
+//! The registry of a single node: users by key, in shards, so that threads rarely meet.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Session, SocketId, User, UserKey};
+
+/// All users of this node.
+#[derive(Debug)]
+pub struct Memory {
+    hasher: RandomState,
+    shards: Box<[Mutex<HashMap<UserKey, Arc<User>>>]>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Memory {
+    pub(super) fn join(&self, key: &UserKey, mut session: Session) -> Arc<User> {
+        loop {
+            let user = {
+                let mut users = self.lock(key);
+                match users.get(key) {
+                    Some(user) => user.clone(),
+                    None => {
+                        let user = Arc::new(User::new(key.clone()));
+                        users.insert(key.clone(), user.clone());
+                        user
+                    }
+                }
+            };
+            match user.join(session) {
+                Ok(()) => return user,
+                // Its last session left in this very moment and it is about to be removed: again, with a new one.
+                Err(back) => session = back,
+            }
+            self.remove(&user);
+        }
+    }
+
+    pub(super) fn leave(&self, user: &Arc<User>, id: &SocketId) -> Option<Session> {
+        let (session, retired) = user.leave(id)?;
+        if retired {
+            self.remove(user);
+        }
+        Some(session)
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        let count = |users: MutexGuard<'_, HashMap<UserKey, Arc<User>>>| -> usize {
+            users.values().map(|user| user.roster().sessions().len()).sum()
+        };
+        self.shards.iter().map(|shard| count(shard.lock().unwrap_or_else(PoisonError::into_inner))).sum()
+    }
+
+    /// Lets go of a retired user, unless a new one has taken its place.
+    fn remove(&self, user: &Arc<User>) {
+        let mut users = self.lock(user.key());
+        if users.get(user.key()).is_some_and(|found| Arc::ptr_eq(found, user)) {
+            users.remove(user.key());
+        }
+        if users.capacity() > 2 * SMALL_SHARD && users.len() < users.capacity() / 4 {
+            let room = users.len().max(SMALL_SHARD);
+            users.shrink_to(room);
+        }
+    }
+
+    /// No call under the lock leaves the map half-changed, so a poisoned lock is taken as it is.
+    fn lock(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<User>>> {
+        let shard = self.hasher.hash_one(key) as usize % self.shards.len();
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Many more than threads, so that two of them rarely want the same.
+const SHARDS: usize = 64;
+/// Users of a shard below which shrinking it is not worth the work.
+const SMALL_SHARD: usize = 64;

@@ -1,0 +1,121 @@
+//! One user's sessions on this node, behind a lock of their own: what one user does never waits for another.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::{Session, SocketId};
+
+/// Who somebody is: the same subject of two issuers is two people, who never meet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserKey {
+    /// The issuer entry, by its place in the configuration; 0 is the built-in one.
+    pub issuer: u16,
+    /// The token's `sub`.
+    pub subject: Box<str>,
+}
+
+/// A user with at least one session, or that had one until just now.
+#[derive(Debug)]
+pub struct User {
+    key: UserKey,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In their [`Session::order`].
+    sessions: Vec<Session>,
+    revision: u64,
+    burst: Burst,
+    /// The last session has left and the registry has let go: whoever joins now needs a new `User`.
+    retired: bool,
+}
+
+/// How often the user's sessions were told of late: the memory of `gateway::fanout`, kept where it is locked anyway.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Burst {
+    /// When the last change was.
+    pub last_change: Option<Instant>,
+    /// When the sessions were told last.
+    pub last_told: Option<Instant>,
+    /// Changes told at once since it was last quiet.
+    pub told_at_once: u8,
+    /// An update is due and somebody will see to it.
+    pub scheduled: bool,
+}
+
+/// The user's sessions, locked: nothing changes while somebody looks, and whoever is told under this lock is told in
+/// the order of the revisions.
+#[derive(Debug)]
+pub struct Roster<'a> {
+    state: MutexGuard<'a, State>,
+}
+
+impl User {
+    pub(super) fn new(key: UserKey) -> Self {
+        Self { key, state: Mutex::default() }
+    }
+
+    /// Who it is.
+    pub fn key(&self) -> &UserKey {
+        &self.key
+    }
+
+    /// The sessions as they are now.
+    pub fn roster(&self) -> Roster<'_> {
+        Roster { state: self.lock() }
+    }
+
+    /// Gives the session back when the user is retired.
+    pub(super) fn join(&self, session: Session) -> Result<(), Session> {
+        let mut state = self.lock();
+        if state.retired {
+            return Err(session);
+        }
+        let place = state.sessions.partition_point(|other| other.order() < session.order());
+        state.sessions.reserve_exact(1); // most users hold two or three: no room is kept for more
+        state.sessions.insert(place, session);
+        state.revision += 1;
+        Ok(())
+    }
+
+    /// The session, and whether it was the last one: the user is retired then.
+    pub(super) fn leave(&self, id: &SocketId) -> Option<(Session, bool)> {
+        let mut state = self.lock();
+        let place = state.sessions.iter().position(|session| session.id == *id)?;
+        let session = state.sessions.remove(place);
+        state.revision += 1;
+        state.retired = state.sessions.is_empty();
+        if state.sessions.len() * 2 < state.sessions.capacity() {
+            state.sessions.shrink_to_fit();
+        }
+        Some((session, state.retired))
+    }
+
+    /// Each change under the lock is a whole one, so a poisoned lock is taken as it is.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Roster<'_> {
+    /// All sessions, in order.
+    pub fn sessions(&self) -> &[Session] {
+        &self.state.sessions
+    }
+
+    /// Grows with each change.
+    pub fn revision(&self) -> u64 {
+        self.state.revision
+    }
+
+    /// Whether the list holds the sessions of all nodes; one node always knows all of its own.
+    pub fn is_complete(&self) -> bool {
+        true
+    }
+
+    /// The memory of `gateway::fanout`.
+    pub fn burst(&mut self) -> &mut Burst {
+        &mut self.state.burst
+    }
+}

@@ -1,0 +1,202 @@
+//! Serves: the accept loop, which request goes where, and how it all ends.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use engineio::server::{Origins, Server, ServerConfig, spawn};
+use http::{Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::config::{AllowedOrigins, Config};
+use crate::gateway::codes::SERVER_SHUTDOWN;
+use crate::gateway::{Clients, Gateway};
+use crate::http::PeerAddress;
+use crate::lifecycle::Phase;
+use crate::shutdown::Shutdown;
+
+type Answer = Response<Either<Full<bytes::Bytes>, Body>>;
+
+/// What one listener serves: the socket path, if it has one, and its routes.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) app: Arc<App>,
+    pub(crate) router: Router,
+    pub(crate) sockets: Option<Arc<Server<Clients>>>,
+}
+
+/// The Engine.IO server of a gateway.
+pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>> {
+    let Config { http, heartbeat, limits, .. } = &app.config;
+    let config = ServerConfig {
+        protocol: engineio::Config {
+            ping_interval: heartbeat.interval(),
+            ping_timeout: heartbeat.timeout(),
+            max_payload: limits.max_payload.get(),
+            ..engineio::Config::default()
+        },
+        origins: match &http.allowed_origins {
+            AllowedOrigins::Any => Origins::Any,
+            AllowedOrigins::List(origins) => Origins::Listed(origins.clone()),
+        },
+        node_tag: app.node_tag.clone(),
+        mailbox_bytes: limits.mailbox.get(),
+        packets_per_second: limits.packets_per_second.get(),
+        packets_burst: limits.packets_burst.get(),
+        body_timeout: http.body_timeout,
+        ..ServerConfig::default()
+    };
+    Server::new(config, Clients(gateway.clone()))
+}
+
+/// Accepts connections for ever. To be dropped when nothing more is to be served.
+pub(crate) async fn accept(listener: TcpListener, services: Services) {
+    let mut complained_at = None;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Without it each handshake waits for a delayed acknowledgement; a socket that refuses is gone already.
+                if stream.set_nodelay(true).is_ok() {
+                    spawn(serve(services.clone(), stream, peer));
+                }
+            }
+            Err(error) => {
+                let now = services.app.clock.now();
+                if is_the_listeners_own(&error)
+                    && complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_INTERVAL)
+                {
+                    complained_at = Some(now);
+                    tracing::error!(%error, "cannot accept connections");
+                }
+                if is_the_listeners_own(&error) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Ends everything in order: `/readyz` says no at once; after the delay nobody new is taken; then each socket is told,
+/// spread over the drain time.
+pub(crate) async fn drain(app: &App, gateway: &Gateway, sockets: &Server<Clients>) {
+    let config = &app.config.shutdown;
+    app.lifecycle.advance(Phase::Draining);
+    tokio::time::sleep(config.delay).await;
+    gateway.close();
+    let deadline = app.clock.now() + config.drain;
+    let mailboxes = sockets.mailboxes();
+    tracing::info!(sockets = mailboxes.len(), "draining");
+    // The last to be told needs time to take its last words too.
+    let spread = config.drain.saturating_sub(LAST_WORDS).max(config.drain / 2);
+    let begin = app.clock.now();
+    for (place, mailbox) in mailboxes.iter().enumerate() {
+        let turn = begin + spread.mul_f64(place as f64 / mailboxes.len() as f64);
+        if turn > app.clock.now() {
+            tokio::time::sleep_until(turn.into()).await;
+        }
+        mailbox.close(SERVER_SHUTDOWN);
+    }
+    for mailbox in sockets.mailboxes() {
+        mailbox.close(SERVER_SHUTDOWN); // who came in while the others were told
+    }
+    let left = deadline.saturating_duration_since(app.clock.now());
+    if tokio::time::timeout(left, sockets.wait_until_empty()).await.is_err() {
+        tracing::warn!(sockets = sockets.open_sessions(), "some sockets did not end in time");
+    }
+}
+
+/// Serves until the end is asked for, then drains. `ops` is the second listener, if one is configured.
+pub(crate) async fn serve_until(
+    app: Arc<App>,
+    listener: TcpListener,
+    ops: Option<TcpListener>,
+    mut shutdown: Shutdown,
+) {
+    let gateway = Gateway::new(app.clone());
+    let sockets = sockets(&app, &gateway);
+    let router = crate::http::router(app.clone());
+    let main = Services { app: app.clone(), router, sockets: Some(sockets.clone()) };
+    let ops_router = crate::http::ops_router(app.clone());
+    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None };
+    app.lifecycle.advance(Phase::Serving);
+    tokio::select! {
+        () = accept(listener, main) => {}
+        () = async {
+            match ops {
+                Some(ops) => accept(ops, ops_services).await,
+                None => std::future::pending().await,
+            }
+        } => {}
+        () = app.watch() => {}
+        () = async {
+            shutdown.requested().await;
+            drain(&app, &gateway, &sockets).await;
+        } => {}
+    }
+}
+
+async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
+    let config = &services.app.config.http;
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new()) // without one the next line does nothing
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(HEADER_BYTES);
+    let service = service_fn(|request| {
+        let services = services.clone();
+        async move { Ok::<_, Infallible>(services.answer(peer, request).await) }
+    });
+    // A client that breaks its connection is its own affair.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+}
+
+impl Services {
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
+        match &self.sockets {
+            Some(sockets) if self.is_socket_path(request.uri().path()) => {
+                sockets.handle(peer, request).await.map(Either::Left)
+            }
+            _ => {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(PeerAddress(peer));
+                let answered: Result<_, Infallible> = self.router.clone().oneshot(request).await;
+                match answered {
+                    Ok(response) => response.map(Either::Right),
+                }
+            }
+        }
+    }
+
+    /// The configured path, and all below it, as the reference server takes it; also without its last slash.
+    fn is_socket_path(&self, path: &str) -> bool {
+        let configured = self.app.config.http.socket_path.as_str();
+        path.starts_with(configured) || configured.strip_suffix('/') == Some(path)
+    }
+}
+
+/// Not of one connection that was gone before it was accepted.
+fn is_the_listeners_own(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Bytes of a request's head: a token of 8 KB and what surrounds it.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Between two tries when the process has no descriptor left: others may be closed meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
+/// As long as `engineio` waits for a client to take its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);

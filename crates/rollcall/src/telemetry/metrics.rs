@@ -1,0 +1,254 @@
+//! Every metric, its name and its meaning, once. Written in the OpenMetrics text format for `/metrics`.
+//!
+//! On the hot path a count is one relaxed atomic addition: counters of the labels that are known beforehand are made at
+//! start and found by a short scan. Does not know: when anything happens.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// All metrics of the process. Labels are `&'static str`, so that no client can make a new one.
+pub struct Metrics {
+    registry: Registry,
+    sessions: Gauge,
+    connections: Family<[(&'static str, &'static str); 1], Gauge>,
+    websocket_connections: Gauge,
+    polling_connections: Gauge,
+    connects: Labelled,
+    session_ends: Labelled,
+    closes: Labelled,
+    event_errors: Labelled,
+    refused_handshakes: Labelled,
+    update_seconds: Histogram,
+    registry_up: Gauge,
+    slow_consumers: Counter,
+}
+
+impl Metrics {
+    /// All at zero; the registry counts as up.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("rollcall");
+        let sessions = Gauge::default();
+        registry.register("sessions", "Sessions that are live on this node", sessions.clone());
+        let connections = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        registry.register("connections", "Open Engine.IO connections by transport", connections.clone());
+        let connects = Labelled::new("result", &CONNECT_RESULTS);
+        registry.register(
+            "connects",
+            "Requests to join the sessions namespace by result",
+            connects.family.clone(),
+        );
+        let session_ends = Labelled::new("reason", &[]);
+        registry.register("session_ends", "Sessions that ended by reason", session_ends.family.clone());
+        let closes = Labelled::new("reason", &[]);
+        registry.register("closes", "Engine.IO connections that closed by reason", closes.family.clone());
+        let event_errors = Labelled::new("code", &["event_unknown"]);
+        registry.register(
+            "event_errors",
+            "Events of clients that were refused by code",
+            event_errors.family.clone(),
+        );
+        let refused_handshakes = Labelled::new("reason", &[]);
+        let help = "Engine.IO handshakes that were refused by reason";
+        registry.register("refused_handshakes", help, refused_handshakes.family.clone());
+        let update_seconds = Histogram::new(UPDATE_BUCKETS);
+        let help = "Seconds from a change until its update is with the user's sockets";
+        registry.register("update_seconds", help, update_seconds.clone());
+        let registry_up = Gauge::<i64>::default();
+        registry_up.set(1);
+        registry.register(
+            "registry_up",
+            "1 while the registry answers, 0 while it does not",
+            registry_up.clone(),
+        );
+        let slow_consumers = Counter::default();
+        registry.register(
+            "slow_consumers",
+            "Sockets cut because they did not keep up",
+            slow_consumers.clone(),
+        );
+
+        Self {
+            websocket_connections: connections.get_or_create_owned(&[("transport", "websocket")]),
+            polling_connections: connections.get_or_create_owned(&[("transport", "polling")]),
+            registry,
+            sessions,
+            connections,
+            connects,
+            session_ends,
+            closes,
+            event_errors,
+            refused_handshakes,
+            update_seconds,
+            registry_up,
+            slow_consumers,
+        }
+    }
+
+    /// `rollcall_sessions` goes up by one.
+    pub fn session_started(&self) {
+        self.sessions.inc();
+    }
+
+    /// `rollcall_sessions` goes down by one, `rollcall_session_ends_total{reason}` up.
+    pub fn session_ended(&self, reason: &'static str) {
+        self.sessions.dec();
+        self.session_ends.add_one(reason);
+    }
+
+    /// `rollcall_connections{transport}` goes up by one; `transport` is `websocket` or `polling`.
+    pub fn connection_opened(&self, transport: &'static str) {
+        self.transport(transport, |gauge| gauge.inc());
+    }
+
+    /// `rollcall_connections` moves by one from polling to WebSocket.
+    pub fn connection_upgraded(&self) {
+        self.polling_connections.dec();
+        self.websocket_connections.inc();
+    }
+
+    /// `rollcall_connections{transport}` goes down by one, `rollcall_closes_total{reason}` up.
+    pub fn connection_closed(&self, transport: &'static str, reason: &'static str) {
+        self.transport(transport, |gauge| gauge.dec());
+        self.closes.add_one(reason);
+    }
+
+    /// `rollcall_connects_total{result}`: `accepted`, or the code that was sent.
+    pub fn connect(&self, result: &'static str) {
+        self.connects.add_one(result);
+    }
+
+    /// `rollcall_event_errors_total{code}`.
+    pub fn event_error(&self, code: &'static str) {
+        self.event_errors.add_one(code);
+    }
+
+    /// `rollcall_refused_handshakes_total{reason}`.
+    pub fn handshake_refused(&self, reason: &'static str) {
+        self.refused_handshakes.add_one(reason);
+    }
+
+    /// `rollcall_update_seconds`: from a change until its update was given to the mailboxes.
+    pub fn update_told(&self, elapsed: Duration) {
+        self.update_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// `rollcall_registry_up`.
+    pub fn set_registry_up(&self, up: bool) {
+        self.registry_up.set(i64::from(up));
+    }
+
+    /// `rollcall_slow_consumers_total`.
+    pub fn slow_consumer(&self) {
+        self.slow_consumers.inc();
+    }
+
+    /// All metrics in the OpenMetrics text format 1.0.0.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn transport<T>(&self, transport: &'static str, change: impl FnOnce(&Gauge) -> T) -> T {
+        match transport {
+            "websocket" => change(&self.websocket_connections),
+            "polling" => change(&self.polling_connections),
+            other => change(&self.connections.get_or_create(&[("transport", other)])),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// A counter with one label.
+struct Labelled {
+    name: &'static str,
+    family: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Of the labels known at start: also what makes them appear with 0 before anything has happened.
+    known: Box<[(&'static str, Counter<u64, AtomicU64>)]>,
+}
+
+impl Labelled {
+    fn new(name: &'static str, labels: &[&'static str]) -> Self {
+        let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let known =
+            labels.iter().map(|label| (*label, family.get_or_create_owned(&[(name, *label)]))).collect();
+        Self { name, family, known }
+    }
+
+    fn add_one(&self, label: &'static str) {
+        match self.known.iter().find(|(known, _)| *known == label) {
+            Some((_, counter)) => counter.inc(),
+            None => self.family.get_or_create(&[(self.name, label)]).inc(),
+        };
+    }
+}
+
+const CONNECT_RESULTS: [&str; 5] =
+    ["accepted", "token_missing", "token_invalid", "token_expired", "context_invalid"];
+
+/// An update that is coalesced takes 25 ms on purpose; a second is far too long.
+const UPDATE_BUCKETS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_written_under_its_documented_name() {
+        let metrics = Metrics::new();
+        metrics.session_started();
+        metrics.session_started();
+        metrics.session_ended("ping_timeout");
+        metrics.connection_opened("polling");
+        metrics.connection_opened("polling");
+        metrics.connection_upgraded();
+        metrics.connection_closed("polling", "transport_close");
+        metrics.connect("accepted");
+        metrics.connect("unavailable");
+        metrics.event_error("event_unknown");
+        metrics.handshake_refused("draining");
+        metrics.update_told(Duration::from_millis(2));
+        metrics.slow_consumer();
+        let text = metrics.encode().unwrap();
+        for line in [
+            "rollcall_sessions 1",
+            "rollcall_session_ends_total{reason=\"ping_timeout\"} 1",
+            "rollcall_connections{transport=\"websocket\"} 1",
+            "rollcall_connections{transport=\"polling\"} 0",
+            "rollcall_closes_total{reason=\"transport_close\"} 1",
+            "rollcall_connects_total{result=\"accepted\"} 1",
+            "rollcall_connects_total{result=\"token_invalid\"} 0",
+            "rollcall_connects_total{result=\"unavailable\"} 1",
+            "rollcall_event_errors_total{code=\"event_unknown\"} 1",
+            "rollcall_refused_handshakes_total{reason=\"draining\"} 1",
+            "rollcall_update_seconds_bucket{le=\"0.005\"} 1",
+            "rollcall_update_seconds_bucket{le=\"0.001\"} 0",
+            "rollcall_registry_up 1",
+            "rollcall_slow_consumers_total 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+        }
+        metrics.set_registry_up(false);
+        assert!(metrics.encode().unwrap().contains("\nrollcall_registry_up 0\n"));
+    }
+}

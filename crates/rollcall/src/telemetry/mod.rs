@@ -1,0 +1,4 @@
+//! What the server says about itself: lines for people ([`logs`]) and numbers for machines ([`metrics`]).
+
+pub mod logs;
+pub mod metrics;

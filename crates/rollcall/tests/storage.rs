@@ -1,0 +1,137 @@
+//! What is on the disk: private files, what survives a restart, and databases that a start must not touch.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rollcall::accounts::{Email, Password, open_database};
+use rollcall::app::App;
+use rollcall::clock::Clock;
+use rollcall::config::Config;
+use support::{ADA, Server};
+
+fn config(data_dir: &Path) -> Config {
+    Config { data_dir: data_dir.to_owned(), ..Config::default() }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+async fn start_error(config: Config) -> String {
+    match App::open(config, Clock::system()).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn folder_and_files_are_for_their_owner_only() {
+    let server = Server::with(|config| config.identity.secret = None).await;
+    assert_eq!(server.post("/auth/register", ADA).await.status, 201);
+    let folder = &server.app.config.data_dir;
+    assert_eq!(mode(folder), 0o700);
+    for name in ["rollcall.db", "rollcall.db-wal", "rollcall.db-shm", "identity.key"] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_connection_keeps_what_it_acknowledges() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pool, _) = open_database(&config(folder.path())).await.unwrap();
+    for (pragma, expected) in
+        [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 5000)]
+    {
+        assert_eq!(
+            sqlx::query_scalar::<_, i64>(pragma).fetch_one(&pool).await.unwrap(),
+            expected,
+            "{pragma}"
+        );
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
+    assert_eq!(journal, "wal");
+}
+
+#[tokio::test]
+async fn accounts_and_the_first_start_secret_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = App::open(config(folder.path()), Clock::system()).await.unwrap();
+    let email = Email::parse("ada@example.org").unwrap();
+    let password = Password::parse("correct horse".to_owned()).unwrap();
+    let new = rollcall::accounts::NewAccount { email: email.clone(), password: password.clone(), name: None };
+    let account = first.accounts.register(new).await.unwrap();
+    let now = first.clock.unix_seconds();
+    let token = first.identity.mint(&account.id, now, first.identity.access_ttl()).unwrap();
+    // No orderly end: the database is left as a killed process leaves it.
+    std::mem::forget(first);
+
+    let second = App::open(config(folder.path()), Clock::system()).await.unwrap();
+    assert_eq!(second.accounts.login(&email, password).await.unwrap(), account);
+    assert_eq!(&*second.identity.judge(&token, now).unwrap().subject, account.id);
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_release_is_used_if_it_allows_it_and_refused_if_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = async |schema: i64, readable_from: i64| {
+        let (pool, _) = open_database(&config(folder.path())).await.unwrap();
+        let update = "UPDATE rollcall_schema SET schema = ?, readable_from = ?";
+        sqlx::query(update).bind(schema).bind(readable_from).execute(&pool).await.unwrap();
+        pool.close().await;
+    };
+    set(9, 1).await;
+    set(9, 2).await;
+    let error = start_error(config(folder.path())).await;
+    assert!(
+        error.contains("rollcall.db") && error.contains("knows schema 2") && error.contains("newer release"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_migrated_when_that_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.database.migrate = false;
+    let error = start_error(config.clone()).await;
+    assert!(error.contains("schema 0") && error.contains("database.migrate = true"), "{error}");
+    config.database.migrate = true;
+    open_database(&config).await.unwrap();
+    config.database.migrate = false;
+    open_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rollcall.db");
+    let content = "a letter to a friend\n".repeat(500);
+    fs::write(&file, &content).unwrap();
+    let error = start_error(config(folder.path())).await;
+    assert!(error.contains("rollcall.db") && error.contains("not a database"), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_data_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = start_error(config(&file.join("data"))).await;
+    assert!(error.contains("data_dir") && error.contains("file/data"), "{error}");
+}
+
+#[tokio::test]
+async fn no_stored_password_can_be_read_back() {
+    let server = Server::open().await;
+    server.post("/auth/register", ADA).await;
+    for entry in fs::read_dir(&server.app.config.data_dir).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(13).any(|window| window == b"correct horse"));
+    }
+}

@@ -1,0 +1,91 @@
+//! A server's parts in a folder of their own, and requests to its router without a socket.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use rollcall::app::App;
+use rollcall::clock::Clock;
+use rollcall::config::{Config, Secret, Setting};
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub const SECRET: &str = "kT9zLqv28RmWp5xYbN4cHd7sJf1gQe6u";
+pub const NOW_MILLIS: u64 = 1_800_000_000_000;
+
+pub struct Server {
+    pub app: Arc<App>,
+    pub folder: tempfile::TempDir,
+    router: Router,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Server {
+    pub async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Registration is open and the secret known, unless `change` says otherwise.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
+        config.identity.secret = Secret::parse(SECRET);
+        config.accounts.registration = true;
+        change(&mut config);
+        let app = App::open(config, Clock::manual(NOW_MILLIS)).await.unwrap();
+        Self { router: rollcall::http::router(app.clone()), app, folder }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        answer(self.router.clone(), request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.into())).unwrap()).await
+    }
+}
+
+pub async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {:?}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// A problem as RFC 9457 wants it, with this code.
+    #[track_caller]
+    pub fn check_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let body = self.json();
+        assert_eq!((&body["status"], &body["code"]), (&status.into(), &code.into()));
+        for name in ["type", "title", "detail"] {
+            assert!(body[name].as_str().is_some_and(|text| !text.is_empty()), "no {name} in {body}");
+        }
+    }
+}
+
+pub const ADA: &str = r#"{"email":"ada@example.org","password":"correct horse","name":"Ada"}"#;
