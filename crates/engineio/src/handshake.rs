@@ -170,8 +170,9 @@ mod tests {
 
     #[test]
     fn openings_are_judged_as_the_reference_server_does() {
-        let judge =
-            |query, method, upgrade| Query::parse(query).and_then(|q| q.judge_opening(method, upgrade));
+        let judge = |query: &str, method, upgrade| {
+            Query::parse(query).and_then(|query| query.judge_opening(method, upgrade))
+        };
         assert_eq!(judge("EIO=4&transport=polling&t=x", "GET", false), Ok(()));
         assert_eq!(judge("EIO=4&transport=websocket", "GET", true), Ok(()));
         assert_eq!(judge("EIO=4&transport=polling", "POST", false), Err(Refusal::BadHandshakeMethod));

@@ -8,9 +8,9 @@ pub mod app;
 
 pub mod config;
 
-mod server;
 pub mod gateway;
 pub mod registry;
+mod server;
 
 pub mod accounts;
 pub mod identity;
@@ -58,7 +58,9 @@ pub enum RunError {
 /// [`RunError`]: the server did not start.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), RunError> {
     let ops = match config.ops.listen {
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|problem| RunError::Ops { address, problem })?),
+        Some(address) => {
+            Some(TcpListener::bind(address).await.map_err(|problem| RunError::Ops { address, problem })?)
+        }
         None => None,
     };
     let app = App::open(config, Clock::system()).await?;

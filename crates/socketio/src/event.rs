@@ -81,7 +81,7 @@ pub fn encode_string(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn read<'a>(json: &'a str, visitor: FirstElement) -> Result<Option<&'a RawValue>, Violation> {
+fn read(json: &str, visitor: FirstElement) -> Result<Option<&RawValue>, Violation> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let first = (&mut deserializer).deserialize_seq(visitor).map_err(|_| Violation::InvalidPayload)?;
     deserializer.end().map_err(|_| Violation::InvalidPayload)?;

@@ -41,7 +41,14 @@ def test_server_shutdown_is_told_and_the_client_comes_back(mode, open_client):
 
 
 def test_rate_limited_ends_the_transport_and_the_client_comes_back(mode, open_client, join):
-    with Server(LIMITS__PACKETS_PER_SECOND=5, LIMITS__PACKETS_BURST=50) as server:
+    # A client whose writer takes its own end mark together with packets notices only a heartbeat and 5 s later: a short
+    # heartbeat keeps that within the patience of the test.
+    with Server(
+        LIMITS__PACKETS_PER_SECOND=5,
+        LIMITS__PACKETS_BURST=50,
+        HEARTBEAT__INTERVAL_MS=3000,
+        HEARTBEAT__TIMEOUT_MS=3000,
+    ) as server:
         auth = Auth()
         bystander = join(server, mode, auth.user)
         client = open_client(server, mode, auth=auth)

@@ -72,7 +72,11 @@ impl SessionError {
     pub fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::ServerShutdown => Some(SERVER_SHUTDOWN),
-            Self::Token(_) | Self::ContextInvalid | Self::Unavailable | Self::RateLimited | Self::SlowConsumer => None,
+            Self::Token(_)
+            | Self::ContextInvalid
+            | Self::Unavailable
+            | Self::RateLimited
+            | Self::SlowConsumer => None,
         }
     }
 

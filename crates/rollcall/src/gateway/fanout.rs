@@ -95,7 +95,13 @@ impl Fanout {
     }
 
     /// Encodes the list once and puts it into every mailbox but that of `except`, which gets it some other way.
-    fn tell(&self, now: Instant, changed: Instant, roster: &mut Roster<'_>, except: Option<&SocketId>) -> Bytes {
+    fn tell(
+        &self,
+        now: Instant,
+        changed: Instant,
+        roster: &mut Roster<'_>,
+        except: Option<&SocketId>,
+    ) -> Bytes {
         roster.burst().last_told = Some(now);
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES * roster.sessions().len());
         encode_text(&mut frame, |out| {
@@ -202,7 +208,8 @@ mod tests {
 
     #[test]
     fn nobody_waits_longer_than_the_window() {
-        let changes: Vec<u64> = (0..200).map(|n| n * n % 977).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let changes: Vec<u64> =
+            (0..200).map(|n| n * n % 977).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
         let told = told(&changes);
         for change in changes {
             assert!(told.iter().any(|at| (change..=change + 25).contains(at)), "the change at {change} ms");

@@ -36,7 +36,8 @@ impl std::fmt::Debug for Given {
 impl Greeting {
     pub(super) fn read(app: &App, user_agents: &Interner, opening: &Opening<'_>) -> Self {
         let text = |name| opening.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let mut given = Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
+        let mut given =
+            Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
         for (name, value) in form_urlencoded::parse(opening.query.as_bytes()) {
             match &*name {
                 "token" => given.query_token = Some(value.into_owned()),
@@ -46,7 +47,9 @@ impl Greeting {
         }
         let address = app.client_addresses.find(opening.peer, opening.headers);
         let user_agent = match app.config.privacy.user_agent {
-            UserAgentPrivacy::Full => text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default(),
+            UserAgentPrivacy::Full => {
+                text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default()
+            }
             UserAgentPrivacy::None => String::new(),
         };
         Self {

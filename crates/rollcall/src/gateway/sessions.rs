@@ -13,8 +13,8 @@ use socketio::event;
 use super::Gateway;
 use super::codes::{Ending, SessionError};
 use super::greeting::{Given, Greeting};
-use crate::ids;
 use crate::identity::{Principal, TokenRefusal, find};
+use crate::ids;
 use crate::registry::{Session, SocketId, User, UserKey};
 
 /// The namespace that all of this is about.
@@ -99,7 +99,9 @@ impl Sessions {
         if let Some(id) = id {
             out.text(|out| {
                 event::encode_ack(out, NAMESPACE, id, |out| {
-                    out.extend_from_slice(br#"{"ok":false,"code":"event_unknown","message":"There is no such event."}"#);
+                    out.extend_from_slice(
+                        br#"{"ok":false,"code":"event_unknown","message":"There is no such event."}"#,
+                    );
                 });
             });
         }
@@ -260,7 +262,8 @@ fn context(auth: Option<&RawValue>, query: Option<&str>) -> Result<Option<Box<st
         Some(raw) => serde_json::from_str(raw.get()).map_err(|_| SessionError::ContextInvalid)?,
         None => None,
     };
-    let label = from_auth.as_deref().filter(|label| !label.is_empty()).or(query.filter(|label| !label.is_empty()));
+    let label =
+        from_auth.as_deref().filter(|label| !label.is_empty()).or(query.filter(|label| !label.is_empty()));
     match label {
         Some(label) if label.chars().count() > CONTEXT_CHARACTERS => Err(SessionError::ContextInvalid),
         label => Ok(label.map(Box::from)),
@@ -277,7 +280,8 @@ fn encode_error(gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
             if error == SessionError::RateLimited {
                 let limits = &gateway.app.config.limits;
                 // The time in which an empty bucket fills.
-                let millis = 1000 * u64::from(limits.packets_burst.get()) / u64::from(limits.packets_per_second.get());
+                let millis =
+                    1000 * u64::from(limits.packets_burst.get()) / u64::from(limits.packets_per_second.get());
                 out.extend_from_slice(format!(r#","retryAfterMs":{millis}"#).as_bytes());
             }
             out.push(b'}');
@@ -311,7 +315,11 @@ mod tests {
     fn check(auth: Option<&str>, query: Option<&str>, expected: Result<Option<&str>, SessionError>) {
         let raw: Option<Box<RawValue>> = auth.map(|auth| serde_json::from_str(auth).unwrap());
         let found = context(raw.as_deref(), query);
-        assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().map(|label| *label), "{auth:?} {query:?}");
+        assert_eq!(
+            found.as_ref().map(Option::as_deref),
+            expected.as_ref().map(|label| *label),
+            "{auth:?} {query:?}"
+        );
     }
 
     #[test]

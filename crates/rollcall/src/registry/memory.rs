@@ -10,7 +10,12 @@ use super::{Session, SocketId, User, UserKey};
 #[derive(Debug)]
 pub struct Memory {
     hasher: RandomState,
-    shards: Box<[Mutex<HashMap<UserKey, Arc<User>>>]>,
+    shards: Vec<Mutex<Users>>,
+}
+
+#[derive(Debug, Default)]
+struct Users {
+    by_key: HashMap<UserKey, Arc<User>>,
 }
 
 impl Default for Memory {
@@ -24,11 +29,11 @@ impl Memory {
         loop {
             let user = {
                 let mut users = self.lock(key);
-                match users.get(key) {
+                match users.by_key.get(key) {
                     Some(user) => user.clone(),
                     None => {
                         let user = Arc::new(User::new(key.clone()));
-                        users.insert(key.clone(), user.clone());
+                        users.by_key.insert(key.clone(), user.clone());
                         user
                     }
                 }
@@ -51,15 +56,16 @@ impl Memory {
     }
 
     pub(super) fn sessions(&self) -> usize {
-        let count = |users: MutexGuard<'_, HashMap<UserKey, Arc<User>>>| -> usize {
-            users.values().map(|user| user.roster().sessions().len()).sum()
+        let count = |users: MutexGuard<'_, Users>| -> usize {
+            users.by_key.values().map(|user| user.roster().sessions().len()).sum()
         };
         self.shards.iter().map(|shard| count(shard.lock().unwrap_or_else(PoisonError::into_inner))).sum()
     }
 
     /// Lets go of a retired user, unless a new one has taken its place.
     fn remove(&self, user: &Arc<User>) {
-        let mut users = self.lock(user.key());
+        let mut locked = self.lock(user.key());
+        let users = &mut locked.by_key;
         if users.get(user.key()).is_some_and(|found| Arc::ptr_eq(found, user)) {
             users.remove(user.key());
         }
@@ -70,7 +76,7 @@ impl Memory {
     }
 
     /// No call under the lock leaves the map half-changed, so a poisoned lock is taken as it is.
-    fn lock(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<User>>> {
+    fn lock(&self, key: &UserKey) -> MutexGuard<'_, Users> {
         let shard = self.hasher.hash_one(key) as usize % self.shards.len();
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }

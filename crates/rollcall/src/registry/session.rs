@@ -34,7 +34,10 @@ impl SocketId {
     /// Reads an id; `None` unless it is 20 characters of base64url.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = <[u8; 20]>::try_from(text.as_bytes()).ok()?;
-        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).then_some(Self(bytes))
+        bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            .then_some(Self(bytes))
     }
 
     /// The id as text.

@@ -123,11 +123,10 @@ fn step_polling(polling: &mut Polling, goodbye: Goodbye, context: &mut Context<'
     }
     let mut progress = Progress::Wait;
     match polling.slot.next() {
-        Some(Request::Get(get)) => {
-            if polling.hold(get).is_err() {
-                return Progress::Done;
-            }
-        }
+        Some(Request::Get(get)) => match polling.hold(get) {
+            Ok(()) => {}
+            Err(_) => return Progress::Done, // dropped, which answers it with `UnknownSid`
+        },
         Some(Request::Post(body, reply)) => {
             let _ = reply.send(Reply::Taken); // a client that has gone needs no answer
             if &*body == b"1" {
