@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
+  ROLLCALL_SHUTDOWN__DRAIN="$${ROLLCALL_SHUTDOWN__DRAIN:-1s}" \
 	ROLLCALL_LOG__FORMAT="$${ROLLCALL_LOG__FORMAT:-text}";
 PRODUCTION = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-false}" \
 	ROLLCALL_LOG__FORMAT="$${ROLLCALL_LOG__FORMAT:-json}";
@@ -21,7 +22,7 @@ start: ## Build and run for development: readable logs, registration open, http:
 dev: ## The same, built and restarted on each change (installs bacon once)
 	@scripts/debian-packages build-essential
 	@scripts/cargo-tool bacon 3.26.0
-	@$(DEVELOPMENT) export ROLLCALL_SHUTDOWN__DRAIN="$${ROLLCALL_SHUTDOWN__DRAIN:-1s}"; exec bacon --headless
+	@$(DEVELOPMENT) exec bacon --headless
 
 prod: ## Release build with production settings: JSON logs, registration closed
 	@scripts/debian-packages build-essential

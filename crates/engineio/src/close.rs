@@ -45,9 +45,9 @@ impl Violation {
 /// Why a session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The client said so: a close packet, or a WebSocket close frame.
+    /// The client said so with a close packet.
     ClientClosed,
-    /// The transport was lost: end of stream, reset, a cancelled poll.
+    /// The transport was closed or lost: a WebSocket close frame, end of stream, reset, a cancelled poll.
     TransportClosed,
     /// No pong within the timeout.
     PingTimeout,

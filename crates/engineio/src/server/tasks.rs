@@ -1,4 +1,4 @@
-//! Counts the tasks of sessions, so that a shutdown can wait for them.
+//! Starts tasks, and counts those of sessions, so that a shutdown can wait for them.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -64,8 +64,7 @@ impl SocketPath {
 }
 
 impl Setting for SocketPath {
-    const ALLOWED: &'static str =
-        "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not /auth/";
+    const ALLOWED: &'static str = "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not one of auth, livez, readyz, metrics in front";
 
     fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix('/')?.strip_suffix('/')?;
@@ -73,13 +72,17 @@ impl Setting for SocketPath {
             let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
             !part.is_empty() && part != "." && part != ".." && part.chars().all(known)
         });
-        let own = inner == "auth" || inner.starts_with("auth/");
+        let first = inner.split('/').next().unwrap_or_default();
+        let own = OWN_PATHS.contains(&first);
         (plain && !own).then(|| Self(text.into()))
     }
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
 }
+
+/// Where the server answers itself.
+const OWN_PATHS: [&str; 4] = ["auth", "livez", "readyz", "metrics"];
 
 /// 1 to 32 letters, digits and hyphens; no dot, which ends it inside a `sid`.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ pub struct TrustedProxies(pub Vec<ProxyRange>);
 /// One entry of the list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ProxyRange {
-    /// RFC 1918, RFC 4193 (ULA) and loopback: the networks that no route leads to from outside.
+    /// RFC 1918 and RFC 4193 (ULA): the networks that no route leads to from outside. Loopback is named by itself.
     Private,
     /// A network; a single address has the full prefix.
     Network {
@@ -35,8 +35,8 @@ impl TrustedProxies {
 impl ProxyRange {
     fn contains(self, address: IpAddr) -> bool {
         match (self, address) {
-            (Self::Private, IpAddr::V4(v4)) => v4.is_private() || v4.is_loopback(),
-            (Self::Private, IpAddr::V6(v6)) => v6.is_unique_local() || v6.is_loopback(),
+            (Self::Private, IpAddr::V4(v4)) => v4.is_private(),
+            (Self::Private, IpAddr::V6(v6)) => v6.is_unique_local(),
             (Self::Network { address: IpAddr::V4(network), prefix }, IpAddr::V4(v4)) => {
                 let shift = 32_u32.saturating_sub(u32::from(prefix));
                 (network.to_bits() ^ v4.to_bits()).checked_shr(shift).unwrap_or(0) == 0

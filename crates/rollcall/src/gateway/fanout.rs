@@ -42,11 +42,11 @@ impl Fanout {
         self: &Arc<Self>,
         now: Instant,
         user: &Arc<User>,
+        roster: &mut Roster<'_>,
         id: &SocketId,
         expires_at: u64,
         out: &mut Outbox<'_>,
     ) {
-        let mut roster = user.roster();
         out.text(|out| {
             event::encode(out, NAMESPACE, "sessions:ready", |out| {
                 out.extend_from_slice(br#",{"socketId":""#);
@@ -54,7 +54,7 @@ impl Fanout {
                 out.extend_from_slice(br#"","sessions":"#);
                 encode_list(roster.sessions(), out);
                 out.push(b',');
-                encode_revision(&roster, out);
+                encode_revision(roster, out);
                 out.extend_from_slice(br#","expiresAt":""#);
                 out.extend_from_slice(to_iso8601(expires_at.saturating_mul(1000)).as_bytes());
                 out.extend_from_slice(br#""}"#);
@@ -62,7 +62,7 @@ impl Fanout {
         });
         match on_change(roster.burst(), now) {
             Timing::Now => {
-                let frame = self.tell(now, now, &mut roster, Some(id));
+                let frame = self.tell(now, now, roster, Some(id));
                 out.frames(&frame);
             }
             timing => self.later(now, user, timing),
@@ -70,11 +70,10 @@ impl Fanout {
     }
 
     /// Something else has changed: all sessions that are left are told.
-    pub(super) fn changed(self: &Arc<Self>, now: Instant, user: &Arc<User>) {
-        let mut roster = user.roster();
+    pub(super) fn changed(self: &Arc<Self>, now: Instant, user: &Arc<User>, roster: &mut Roster<'_>) {
         match on_change(roster.burst(), now) {
             Timing::Now if roster.sessions().is_empty() => {}
-            Timing::Now => drop(self.tell(now, now, &mut roster, None)),
+            Timing::Now => drop(self.tell(now, now, roster, None)),
             timing => self.later(now, user, timing),
         }
     }

@@ -90,7 +90,7 @@ impl Factory for Clients {
     }
 
     fn on_refused(&self, why: &'static str) {
-        self.0.app.metrics.handshake_refused(why);
+        self.0.app.metrics.request_refused(why);
     }
 }
 

@@ -15,7 +15,7 @@ use super::codes::{Ending, SessionError};
 use super::greeting::{Given, Greeting};
 use crate::identity::{Principal, TokenRefusal, find};
 use crate::ids;
-use crate::registry::{Session, SocketId, User, UserKey};
+use crate::registry::{Roster, Session, SocketId, User, UserKey};
 
 /// The namespace that all of this is about.
 pub(super) const NAMESPACE: &str = "/sessions";
@@ -111,9 +111,9 @@ impl Sessions {
     pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
         match std::mem::replace(&mut self.state, State::Changing) {
             State::In { user, id, given } => {
-                let Some(session) = gateway.registry.leave(&user, &id) else { return };
+                let tell = |roster: &mut Roster<'_>| gateway.fanout.changed(now, &user, roster);
+                let Some(session) = gateway.registry.leave(&user, &id, tell) else { return };
                 gateway.app.metrics.session_ended(reason);
-                gateway.fanout.changed(now, &user);
                 self.state = State::Out(Box::new(Greeting::again(session, given)));
             }
             state => self.state = state,
@@ -181,9 +181,10 @@ impl Sessions {
             mailbox: self.mailbox.clone(),
         };
         out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
-        let user = gateway.registry.join(&key, session);
+        let user = gateway.registry.join(&key, session, |user, roster| {
+            gateway.fanout.joined(now, user, roster, &id, expires_at, out);
+        });
         gateway.app.metrics.session_started();
-        gateway.fanout.joined(now, &user, &id, expires_at, out);
         self.state = State::In { user, id, given: greeting.given };
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Session, SocketId, User, UserKey};
+use super::{Roster, Session, SocketId, User, UserKey};
 
 /// All users of this node.
 #[derive(Debug)]
@@ -25,34 +25,56 @@ impl Default for Memory {
 }
 
 impl Memory {
-    pub(super) fn join(&self, key: &UserKey, mut session: Session) -> Arc<User> {
+    pub(super) fn join(
+        &self,
+        key: &UserKey,
+        mut session: Session,
+        tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
+    ) -> Arc<User> {
         loop {
-            let user = {
-                let mut users = self.lock(key);
-                match users.by_key.get(key) {
-                    Some(user) => user.clone(),
-                    None => {
-                        let user = Arc::new(User::new(key.clone()));
-                        users.by_key.insert(key.clone(), user.clone());
-                        user
-                    }
+            let user = self.find_or_make(key);
+            let mut roster = user.roster();
+            match roster.join(session) {
+                Ok(()) => {
+                    tell(&user, &mut roster);
+                    drop(roster);
+                    return user;
                 }
-            };
-            match user.join(session) {
-                Ok(()) => return user,
                 // Its last session left in this very moment and it is about to be removed: again, with a new one.
                 Err(back) => session = back,
             }
+            drop(roster);
             self.remove(&user);
         }
     }
 
-    pub(super) fn leave(&self, user: &Arc<User>, id: &SocketId) -> Option<Session> {
-        let (session, retired) = user.leave(id)?;
+    pub(super) fn leave(
+        &self,
+        user: &Arc<User>,
+        id: &SocketId,
+        tell: impl FnOnce(&mut Roster<'_>),
+    ) -> Option<Session> {
+        let mut roster = user.roster();
+        let session = roster.leave(id)?;
+        tell(&mut roster);
+        let retired = roster.is_retired();
+        drop(roster);
         if retired {
             self.remove(user);
         }
         Some(session)
+    }
+
+    fn find_or_make(&self, key: &UserKey) -> Arc<User> {
+        let mut users = self.lock(key);
+        match users.by_key.get(key) {
+            Some(user) => user.clone(),
+            None => {
+                let user = Arc::new(User::new(key.clone()));
+                users.by_key.insert(key.clone(), user.clone());
+                user
+            }
+        }
     }
 
     pub(super) fn sessions(&self) -> usize {

@@ -26,17 +26,29 @@ impl Registry {
         Self::Memory(Memory::default())
     }
 
-    /// A session joins. Gives its user, to be kept for [`Self::leave`]; what changed is read with [`User::roster`].
-    pub fn join(&self, key: &UserKey, session: Session) -> Arc<User> {
+    /// A session joins. Gives its user, to be kept for [`Self::leave`]. `tell` is handed what there is now before
+    /// anything else can change: what is told under this lock is told in the order of the revisions, each once.
+    pub fn join(
+        &self,
+        key: &UserKey,
+        session: Session,
+        tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
+    ) -> Arc<User> {
         match self {
-            Self::Memory(memory) => memory.join(key, session),
+            Self::Memory(memory) => memory.join(key, session, tell),
         }
     }
 
-    /// A session leaves; gives back what was known of it, or `None` if it had left already.
-    pub fn leave(&self, user: &Arc<User>, id: &SocketId) -> Option<Session> {
+    /// A session leaves; gives back what was known of it, or `None` if it had left already. `tell` as in
+    /// [`Self::join`].
+    pub fn leave(
+        &self,
+        user: &Arc<User>,
+        id: &SocketId,
+        tell: impl FnOnce(&mut Roster<'_>),
+    ) -> Option<Session> {
         match self {
-            Self::Memory(memory) => memory.leave(user, id),
+            Self::Memory(memory) => memory.leave(user, id, tell),
         }
     }
 

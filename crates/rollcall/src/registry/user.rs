@@ -66,32 +66,6 @@ impl User {
         Roster { state: self.lock() }
     }
 
-    /// Gives the session back when the user is retired.
-    pub(super) fn join(&self, session: Session) -> Result<(), Session> {
-        let mut state = self.lock();
-        if state.retired {
-            return Err(session);
-        }
-        let place = state.sessions.partition_point(|other| other.order() < session.order());
-        state.sessions.reserve_exact(1); // most users hold two or three: no room is kept for more
-        state.sessions.insert(place, session);
-        state.revision += 1;
-        Ok(())
-    }
-
-    /// The session, and whether it was the last one: the user is retired then.
-    pub(super) fn leave(&self, id: &SocketId) -> Option<(Session, bool)> {
-        let mut state = self.lock();
-        let place = state.sessions.iter().position(|session| session.id == *id)?;
-        let session = state.sessions.remove(place);
-        state.revision += 1;
-        state.retired = state.sessions.is_empty();
-        if state.sessions.len() * 2 < state.sessions.capacity() {
-            state.sessions.shrink_to_fit();
-        }
-        Some((session, state.retired))
-    }
-
     /// Each change under the lock is a whole one, so a poisoned lock is taken as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,6 +86,39 @@ impl Roster<'_> {
     /// Whether the list holds the sessions of all nodes; one node always knows all of its own.
     pub fn is_complete(&self) -> bool {
         true
+    }
+
+    /// Takes a session in, at its place.
+    ///
+    /// # Errors
+    /// The session itself when the user is retired: it needs a new one.
+    pub(super) fn join(&mut self, session: Session) -> Result<(), Session> {
+        let state = &mut *self.state;
+        if state.retired {
+            return Err(session);
+        }
+        let place = state.sessions.partition_point(|other| other.order() < session.order());
+        state.sessions.reserve_exact(1); // most users hold two or three: no room is kept for more
+        state.sessions.insert(place, session);
+        state.revision += 1;
+        Ok(())
+    }
+
+    /// Lets a session go; a user whose last one leaves is retired.
+    pub(super) fn leave(&mut self, id: &SocketId) -> Option<Session> {
+        let state = &mut *self.state;
+        let place = state.sessions.iter().position(|session| session.id == *id)?;
+        let session = state.sessions.remove(place);
+        state.revision += 1;
+        state.retired = state.sessions.is_empty();
+        if state.sessions.len() * 2 < state.sessions.capacity() {
+            state.sessions.shrink_to_fit();
+        }
+        Some(session)
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.state.retired
     }
 
     /// The memory of `gateway::fanout`.

@@ -25,7 +25,7 @@ pub struct Metrics {
     session_ends: Labelled,
     closes: Labelled,
     event_errors: Labelled,
-    refused_handshakes: Labelled,
+    refused_requests: Labelled,
     update_seconds: Histogram,
     registry_up: Gauge,
     slow_consumers: Counter,
@@ -55,11 +55,11 @@ impl Metrics {
             "Events of clients that were refused by code",
             event_errors.family.clone(),
         );
-        let refused_handshakes = Labelled::new("reason", &[]);
-        let help = "Engine.IO handshakes that were refused by reason";
-        registry.register("refused_handshakes", help, refused_handshakes.family.clone());
+        let refused_requests = Labelled::new("reason", &[]);
+        let help = "Requests to the socket path that were refused by reason";
+        registry.register("refused_requests", help, refused_requests.family.clone());
         let update_seconds = Histogram::new(UPDATE_BUCKETS);
-        let help = "Seconds from a change until its update is with the user's sockets";
+        let help = "Seconds from a change until its update is in the mailboxes of the user's sockets";
         registry.register("update_seconds", help, update_seconds.clone());
         let registry_up = Gauge::<i64>::default();
         registry_up.set(1);
@@ -85,7 +85,7 @@ impl Metrics {
             session_ends,
             closes,
             event_errors,
-            refused_handshakes,
+            refused_requests,
             update_seconds,
             registry_up,
             slow_consumers,
@@ -130,9 +130,9 @@ impl Metrics {
         self.event_errors.add_one(code);
     }
 
-    /// `rollcall_refused_handshakes_total{reason}`.
-    pub fn handshake_refused(&self, reason: &'static str) {
-        self.refused_handshakes.add_one(reason);
+    /// `rollcall_refused_requests_total{reason}`.
+    pub fn request_refused(&self, reason: &'static str) {
+        self.refused_requests.add_one(reason);
     }
 
     /// `rollcall_update_seconds`: from a change until its update was given to the mailboxes.
@@ -225,7 +225,7 @@ mod tests {
         metrics.connect("accepted");
         metrics.connect("unavailable");
         metrics.event_error("event_unknown");
-        metrics.handshake_refused("draining");
+        metrics.request_refused("draining");
         metrics.update_told(Duration::from_millis(2));
         metrics.slow_consumer();
         let text = metrics.encode().unwrap();
@@ -239,7 +239,7 @@ mod tests {
             "rollcall_connects_total{result=\"token_invalid\"} 0",
             "rollcall_connects_total{result=\"unavailable\"} 1",
             "rollcall_event_errors_total{code=\"event_unknown\"} 1",
-            "rollcall_refused_handshakes_total{reason=\"draining\"} 1",
+            "rollcall_refused_requests_total{reason=\"draining\"} 1",
             "rollcall_update_seconds_bucket{le=\"0.005\"} 1",
             "rollcall_update_seconds_bucket{le=\"0.001\"} 0",
             "rollcall_registry_up 1",

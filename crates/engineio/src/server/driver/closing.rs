@@ -16,9 +16,21 @@ use crate::{CloseReason, Violation};
 pub(super) struct Closing {
     /// When the wait for the client is over.
     pub(super) deadline: Instant,
-    goodbye: Goodbye,
+    /// How the poll after the last words is answered.
+    farewell: Farewell,
     /// Nothing more will be written.
     said: bool,
+}
+
+/// The last answer of a polling session.
+#[derive(Debug, Clone, Copy)]
+enum Farewell {
+    /// A close packet.
+    Close,
+    /// A noop: the client has closed by itself, and its poll has met its own close packet on the way.
+    Noop,
+    /// As if the session had never been.
+    Unknown,
 }
 
 impl<F: Factory> Driver<F> {
@@ -45,8 +57,12 @@ impl<F: Factory> Driver<F> {
         self.application.on_closed(now, reason);
         let deadline = now + self.server.config.closing_wait;
         let said = self.say_goodbye(now, reason, goodbye);
-        let goodbye = goodbye.unwrap_or(Goodbye::Orderly);
-        self.closing = Some(Box::new(Closing { deadline, goodbye, said: false }));
+        let farewell = match (goodbye, reason) {
+            (Some(Goodbye::Abrupt), _) => Farewell::Unknown,
+            (None, CloseReason::ClientClosed) => Farewell::Noop,
+            (Some(Goodbye::Orderly | Goodbye::Violation) | None, _) => Farewell::Close,
+        };
+        self.closing = Some(Box::new(Closing { deadline, farewell, said: false }));
         match said {
             true => Progress::Done,
             false => Progress::More,
@@ -65,11 +81,13 @@ impl<F: Factory> Driver<F> {
             Transport::Polling(polling) => {
                 polling.candidate = None;
                 match (goodbye, reason) {
-                    (Some(_), _) => return false,
+                    (Some(_), _) => false,
                     (None, CloseReason::ClientClosed) => polling.answer_noop(),
-                    (None, _) => polling.answer_close(),
-                };
-                true
+                    (None, _) => {
+                        polling.answer_close();
+                        true
+                    }
+                }
             }
         }
     }
@@ -108,7 +126,7 @@ impl<F: Factory> Driver<F> {
                     Poll::Pending => Progress::Wait,
                 }
             }
-            Transport::Polling(polling) => step_polling(polling, closing.goodbye, context),
+            Transport::Polling(polling) => step_polling(polling, closing.farewell, context),
         };
         match progress {
             Progress::Wait if news => Progress::More,
@@ -117,7 +135,7 @@ impl<F: Factory> Driver<F> {
     }
 }
 
-fn step_polling(polling: &mut Polling, goodbye: Goodbye, context: &mut Context<'_>) -> Progress {
+fn step_polling(polling: &mut Polling, farewell: Farewell, context: &mut Context<'_>) -> Progress {
     if polling.poll_cancelled(context).is_ready() {
         return Progress::Done;
     }
@@ -142,9 +160,10 @@ fn step_polling(polling: &mut Polling, goodbye: Goodbye, context: &mut Context<'
         (false, _) => progress,
         (true, true) => Progress::More,
         (true, false) => {
-            match goodbye {
-                Goodbye::Orderly | Goodbye::Violation => polling.answer_close(),
-                Goodbye::Abrupt => polling.answer_unknown(),
+            match farewell {
+                Farewell::Close => polling.answer_close(),
+                Farewell::Noop => polling.answer_noop(),
+                Farewell::Unknown => polling.answer_unknown(),
             };
             Progress::Done
         }
