@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use engineio::server::{Origins, Server, ServerConfig, spawn};
+use engineio::server::{Server, ServerConfig, spawn};
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::config::{AllowedOrigins, Config};
+use crate::config::Config;
 use crate::gateway::codes::SERVER_SHUTDOWN;
 use crate::gateway::{Clients, Gateway};
 use crate::http::PeerAddress;
@@ -46,10 +46,7 @@ pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>>
             max_payload: limits.max_payload.get(),
             ..engineio::Config::default()
         },
-        origins: match &http.allowed_origins {
-            AllowedOrigins::Any => Origins::Any,
-            AllowedOrigins::List(origins) => Origins::Listed(origins.clone()),
-        },
+        origins: http.allowed_origins.0.clone(),
         node_tag: app.node_tag.clone(),
         mailbox_bytes: limits.mailbox.get(),
         packets_per_second: limits.packets_per_second.get(),

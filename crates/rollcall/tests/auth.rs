@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use engineio::server::Origins;
 use rollcall::config::AllowedOrigins;
 use serde_json::json;
 use support::{ADA, NOW_MILLIS, Server};
@@ -250,7 +251,7 @@ async fn any_page_may_call_by_default_without_credentials() {
 
 #[tokio::test]
 async fn with_a_list_other_pages_are_refused_and_listed_ones_echoed() {
-    let list = AllowedOrigins::List(vec!["https://good.example".to_owned()]);
+    let list = AllowedOrigins(Origins::Listed(vec!["https://good.example".to_owned()]));
     let server = Server::with(|config| config.http.allowed_origins = list).await;
     let asked = [("access-control-request-method", "POST")];
 

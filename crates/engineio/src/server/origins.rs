@@ -16,29 +16,33 @@ pub enum Origins {
 impl Origins {
     /// Whether a request with these headers may pass. One without an `Origin` is no browser's, and may.
     pub fn allow(&self, headers: &HeaderMap) -> bool {
-        match (self, headers.get(header::ORIGIN)) {
-            (Self::Any, _) | (Self::Listed(_), None) => true,
-            (Self::Listed(origins), Some(origin)) => {
+        let mut given = headers.get_all(header::ORIGIN).iter();
+        match (self, given.next(), given.next()) {
+            (Self::Any, _, _) | (Self::Listed(_), None, _) => true,
+            (Self::Listed(_), Some(_), Some(_)) => false, // no browser sends two
+            (Self::Listed(origins), Some(origin), None) => {
                 origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
             }
         }
     }
 
-    /// Adds what a browser needs to see to `response`, for a request with these headers that was allowed.
+    /// Adds what a browser needs to see to `response`, the answer to a request with these headers. With a list a cache
+    /// must not mix up origins, refusals included.
     pub fn answer(&self, headers: &HeaderMap, response: &mut HeaderMap) {
         match self {
             Self::Any => {
                 response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             }
             Self::Listed(_) => {
-                response.insert(header::VARY, HeaderValue::from_static("Origin"));
-                if let Some(origin) = headers.get(header::ORIGIN) {
+                response.append(header::VARY, HeaderValue::from_static("Origin"));
+                if let Some(origin) = headers.get(header::ORIGIN).filter(|_| self.allow(headers)) {
                     response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                     response
                         .insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
                 }
             }
         }
+        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
     }
 
     /// Adds the answer to a preflight; `methods` is a list such as `GET, POST`.

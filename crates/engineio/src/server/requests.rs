@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tungstenite::handshake::derive_accept_key;
 
-use super::application::{Factory, Opening, Rejection};
+use super::application::{Application, Factory, Opening, Rejection};
 use super::driver::Driver;
 use super::sids::Found;
 use super::slot::{Reply, Request as SlotRequest, Slot};
@@ -37,7 +37,9 @@ impl<F: Factory> Server<F> {
         let origins = &self.config.origins;
         if !origins.allow(request.headers()) {
             self.factory.on_refused("forbidden_origin");
-            return refusal(Refusal::Forbidden);
+            let mut response = refusal(Refusal::Forbidden);
+            origins.answer(request.headers(), response.headers_mut());
+            return response;
         }
         if request.method() == Method::OPTIONS {
             let mut response = plain(StatusCode::NO_CONTENT, "text/plain", Bytes::new());
@@ -104,7 +106,7 @@ impl<F: Factory> Server<F> {
     fn open_websocket(self: &Arc<Self>, peer: SocketAddr, mut request: Request<Incoming>) -> Answer {
         let response = accept_websocket(request.headers())?;
         let mailbox = self.make_mailbox();
-        let application = match self.open(peer, &request, TransportName::WebSocket, &mailbox) {
+        let mut application = match self.open(peer, &request, TransportName::WebSocket, &mailbox) {
             Ok(application) => application,
             Err(rejection) => return Ok(reject(&rejection)),
         };
@@ -112,9 +114,12 @@ impl<F: Factory> Server<F> {
         let server = self.clone();
         // A task of its own, so that the session's does not carry what only the handshake needs.
         spawn(async move {
-            if let Some(websocket) = upgraded(upgrade).await {
-                let driver = Driver::new(server, Transport::WebSocket(websocket), application, mailbox);
-                spawn(driver.open_and_run());
+            match upgraded(upgrade).await {
+                Some(websocket) => {
+                    let driver = Driver::new(server, Transport::WebSocket(websocket), application, mailbox);
+                    spawn(driver.open_and_run());
+                }
+                None => application.on_closed(clock::now(), CloseReason::TransportClosed),
             }
         });
         Ok(response)

@@ -111,7 +111,7 @@ mod tests {
         check("::/0", "2001:db8::1", true);
         check("2001:db8::/33", "2001:db8:8000::1", false);
         check("private", "172.31.0.1", true);
-        check("private", "127.0.0.1", true);
+        check("private", "127.0.0.1", false);
         check("private", "fd12::1", true);
         check("private", "172.32.0.1", false);
         check("private", "2001:db8::1", false);

@@ -9,7 +9,7 @@ mod page;
 
 mod body;
 pub mod client_address;
-pub mod origin;
+mod origin;
 mod problem;
 
 use std::sync::Arc;
