@@ -27,16 +27,16 @@
 //!
 //! Source of every rule here: the Engine.IO protocol, revision 4, and the behaviour of its reference server.
 
-pub mod close;
-pub mod config;
-pub mod fragments;
-pub mod frame;
-pub mod handshake;
 pub mod packet;
 pub mod payload;
+pub mod frame;
+pub mod fragments;
+pub mod handshake;
+pub mod session;
+pub mod close;
+pub mod config;
 #[cfg(feature = "server")]
 pub mod server;
-pub mod session;
 
 pub use close::{CloseReason, Violation};
 pub use config::Config;

@@ -155,12 +155,15 @@ impl Session {
         None
     }
 
-    /// The whole process stood still for this long, so the peer had no fair chance to be heard: a pong that is
-    /// awaited may take that much longer.
-    pub fn handle_pause(&mut self, pause: Duration) {
-        if self.awaiting_pong {
-            self.ping_at += pause;
-        }
+    /// The whole process stood still for this long until now, so the peer had no fair chance to be heard: a pong that is
+    /// awaited may take that much longer, and a ping that came due meanwhile is due now.
+    pub fn handle_pause(&mut self, now: Instant, pause: Duration) {
+        self.ping_at = match self.awaiting_pong {
+            true => self.ping_at + pause,
+            // One that is still to come stays where it is.
+            false if self.ping_at > now => self.ping_at,
+            false => now,
+        };
     }
 
     /// When [`Self::handle_timeout`] has something to do again.

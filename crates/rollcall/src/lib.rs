@@ -5,22 +5,16 @@
 //! [`http`] answers all other requests.
 
 pub mod app;
-
 pub mod config;
-
+mod server;
 pub mod gateway;
 pub mod registry;
-mod server;
-
-pub mod accounts;
 pub mod identity;
-
+pub mod accounts;
 pub mod http;
-
 pub mod lifecycle;
 pub mod shutdown;
 pub mod telemetry;
-
 pub mod clock;
 pub mod ids;
 

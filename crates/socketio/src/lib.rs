@@ -27,11 +27,11 @@
 //!
 //! Source of every rule here: the Socket.IO protocol, revision 5, and the behaviour of its reference server.
 
-pub mod binary;
-pub mod config;
-pub mod connection;
-pub mod event;
 pub mod packet;
+pub mod event;
+pub mod binary;
+pub mod connection;
+pub mod config;
 
 pub use config::Config;
 pub use connection::{Connection, Event, NamespaceId};

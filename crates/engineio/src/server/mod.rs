@@ -5,19 +5,19 @@
 //! from other tasks), `wheel` (the one timer of the process), `sids`.
 
 pub mod application;
-pub mod clock;
-mod driver;
-mod ids;
-pub mod mailbox;
-pub mod origins;
-pub mod outbox;
-mod pace;
 pub mod requests;
-mod sids;
-mod slot;
-mod tasks;
+mod driver;
 mod transport;
+pub mod outbox;
+pub mod mailbox;
+mod slot;
 mod wheel;
+mod pace;
+mod sids;
+pub mod origins;
+pub mod clock;
+mod ids;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;

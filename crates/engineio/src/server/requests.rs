@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -223,9 +225,7 @@ fn accept_websocket(headers: &HeaderMap) -> Answer {
     };
     let key = once(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
     let version = once(header::SEC_WEBSOCKET_VERSION).ok_or(Refusal::BadRequest)?;
-    // 16 bytes in base64.
-    let sound = key.len() == 24
-        && key.as_bytes().ends_with(b"==")
+    let sound = STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
         && version == "13"
         && has_token(headers, &header::CONNECTION, "upgrade");
     if !sound {

@@ -66,12 +66,17 @@ impl Sids {
         self.lock().entries.insert(key, Found::Polling(slot));
     }
 
-    /// The session goes on over its WebSocket.
-    pub(super) fn upgraded(&self, key: SidKey, now: Instant) {
+    /// Forgets those that were upgraded a while ago.
+    pub(super) fn forget_upgraded(&self, now: Instant) {
         let mut table = self.lock();
         while let Some((_, old)) = table.upgraded.pop_front_if(|(forgotten_at, _)| *forgotten_at <= now) {
             table.entries.remove(&old);
         }
+    }
+
+    /// The session goes on over its WebSocket.
+    pub(super) fn upgraded(&self, key: SidKey, now: Instant) {
+        let mut table = self.lock();
         table.upgraded.push_back((now + REMEMBERED, key));
         let slot = table.entries.insert(key, Found::Upgraded);
         drop(table);
@@ -127,12 +132,13 @@ mod tests {
     fn an_upgraded_session_is_forgotten_after_a_while() {
         let sids = Sids::new("a");
         let (sid, key) = sids.make();
-        let (_, other) = sids.make();
         let now = crate::server::clock::now();
         sids.insert(key, Arc::new(Slot::new(Arc::new(Mailbox::new(1)))));
         sids.upgraded(key, now);
         assert!(matches!(sids.find(&sid), Some(Found::Upgraded)));
-        sids.upgraded(other, now + REMEMBERED);
+        sids.forget_upgraded(now + REMEMBERED - Duration::from_millis(1));
+        assert!(matches!(sids.find(&sid), Some(Found::Upgraded)));
+        sids.forget_upgraded(now + REMEMBERED);
         assert!(sids.find(&sid).is_none());
     }
 

@@ -128,7 +128,9 @@ pub(super) async fn run<F: Factory>(server: Weak<Server<F>>) {
     loop {
         ticks.tick().await;
         let Some(server) = server.upgrade() else { return };
-        server.wheel.tick(clock::now());
+        let now = clock::now();
+        server.wheel.tick(now);
+        server.sids.forget_upgraded(now);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Config, ConfigError};
 /// Everything that a configuration is read from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--config FILE`. Without it `ROLLCALL_CONFIG`, without that [`DEFAULT_FILE`] if it exists.
+    /// `--config FILE`. Without it `ROLLCALL_CONFIG`, without that `rollcall.toml` if it exists.
     pub file: Option<PathBuf>,
     /// Names and values of the environment.
     pub environment: Vec<(OsString, OsString)>,

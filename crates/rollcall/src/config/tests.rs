@@ -171,7 +171,12 @@ fn bad_values_are_named_with_what_is_allowed() {
         ("ROLLCALL_HTTP__LISTEN", "3000", "http.listen", "127.0.0.1:3000"),
         ("ROLLCALL_HTTP__PAGE", "yes", "http.page", "true or false"),
         ("ROLLCALL_HTTP__SOCKET_PATH", "socket.io", "http.socket_path", "/socket.io/"),
-        ("ROLLCALL_HTTP__SOCKET_PATH", "/auth/", "http.socket_path", "not one of auth, livez, readyz, metrics"),
+        (
+            "ROLLCALL_HTTP__SOCKET_PATH",
+            "/auth/",
+            "http.socket_path",
+            "not one of auth, livez, readyz, metrics",
+        ),
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "*,https://a.example", "http.allowed_origins", "* alone"),
         ("ROLLCALL_HTTP__TRUSTED_PROXIES", "10.0.0.0/40", "http.trusted_proxies", "10.0.0.0/8"),
         ("ROLLCALL_HTTP__NODE_TAG", "a.b", "http.node_tag", "hyphens"),

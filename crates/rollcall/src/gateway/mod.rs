@@ -1,12 +1,13 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
-//! namespace), `fanout` (how a change reaches the others), `codes` (how an error ends a socket).
+//! namespace), `admission` (who may in), `fanout` (how a change reaches the others), `codes` (how an error ends a socket).
 
-pub mod codes;
 pub mod connection;
-mod fanout;
-mod greeting;
-mod items;
 mod sessions;
+mod admission;
+mod greeting;
+mod fanout;
+mod items;
+pub mod codes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use socketio::connection::{encode_connected, encode_disconnected};
 use socketio::event;
 
 use super::Gateway;
+use super::admission::judge;
 use super::codes::{Ending, SessionError};
 use super::greeting::{Given, Greeting};
-use crate::identity::{Principal, TokenRefusal, find};
+use crate::identity::Principal;
 use crate::ids;
 use crate::registry::{Roster, Session, SocketId, User, UserKey};
 
@@ -51,15 +50,6 @@ enum State {
     Changing,
 }
 
-/// What `auth` may hold besides keys that are passed over.
-#[derive(Debug, Default, Deserialize)]
-struct Auth<'a> {
-    #[serde(borrow, default)]
-    token: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    context: Option<&'a RawValue>,
-}
-
 impl Sessions {
     pub(super) fn new(mailbox: Arc<Mailbox>, greeting: Greeting) -> Self {
         Self { state: State::Out(Box::new(greeting)), mailbox }
@@ -73,8 +63,10 @@ impl Sessions {
         auth: &str,
         out: &mut Outbox<'_>,
     ) -> Flow {
-        let greeting = match std::mem::replace(&mut self.state, State::Changing) {
-            State::Out(greeting) | State::Refused { greeting, .. } => greeting,
+        let (greeting, latest) = match std::mem::replace(&mut self.state, State::Changing) {
+            State::Out(greeting) => (greeting, None),
+            // Trying again does not put the end off.
+            State::Refused { greeting, deadline, .. } => (greeting, Some(deadline)),
             // The connection refuses a second CONNECT before it comes here.
             state @ (State::In { .. } | State::Changing) => {
                 self.state = state;
@@ -87,7 +79,13 @@ impl Sessions {
                 self.join(gateway, now, *greeting, principal, context, out);
                 Flow::Continue
             }
-            Err(error) => self.refuse(gateway, now, greeting, error, out),
+            Err(error) => {
+                let flow = self.refuse(gateway, now, greeting, error, out);
+                if let (State::Refused { deadline, .. }, Some(latest)) = (&mut self.state, latest) {
+                    *deadline = latest.min(*deadline);
+                }
+                flow
+            }
         }
     }
 
@@ -226,51 +224,6 @@ impl Sessions {
     }
 }
 
-/// May this client in? The token is judged before the context.
-fn judge(
-    gateway: &Gateway,
-    greeting: &Greeting,
-    auth: &str,
-) -> Result<(Principal, Option<Box<str>>), SessionError> {
-    if gateway.is_closed() {
-        return Err(SessionError::ServerShutdown);
-    }
-    if gateway.app.is_unavailable() {
-        return Err(SessionError::Unavailable);
-    }
-    let auth: Auth<'_> = match auth {
-        "" => Auth::default(),
-        // The connection has checked that it is an object; what is left is a key that stands there twice.
-        auth => serde_json::from_str(auth).map_err(|_| SessionError::Token(TokenRefusal::Invalid))?,
-    };
-    let given = greeting.given.as_deref();
-    let app = &gateway.app;
-    let token = find(
-        app.config.identity.token_from.as_slice(),
-        given.and_then(|given| given.header_token.as_deref()),
-        auth.token,
-        given.and_then(|given| given.query_token.as_deref()),
-    )
-    .map_err(SessionError::Token)?;
-    let principal = app.identity.judge(&token, app.clock.unix_seconds()).map_err(SessionError::Token)?;
-    let context = context(auth.context, given.and_then(|given| given.query_context.as_deref()))?;
-    Ok((principal, context))
-}
-
-/// The label of `auth`, else that of the query. `null` and `""` count as absent.
-fn context(auth: Option<&RawValue>, query: Option<&str>) -> Result<Option<Box<str>>, SessionError> {
-    let from_auth: Option<String> = match auth {
-        Some(raw) => serde_json::from_str(raw.get()).map_err(|_| SessionError::ContextInvalid)?,
-        None => None,
-    };
-    let label =
-        from_auth.as_deref().filter(|label| !label.is_empty()).or(query.filter(|label| !label.is_empty()));
-    match label {
-        Some(label) if label.chars().count() > CONTEXT_CHARACTERS => Err(SessionError::ContextInvalid),
-        label => Ok(label.map(Box::from)),
-    }
-}
-
 fn encode_error(gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
     out.text(|out| {
         event::encode(out, NAMESPACE, "sessions:error", |out| {
@@ -301,40 +254,8 @@ fn new_socket_id() -> SocketId {
 
 /// The issuer entry of tokens that Rollcall itself makes, or that were made with its secret.
 const BUILT_IN: u16 = 0;
-/// Unicode code points: what a page shows on two lines.
-const CONTEXT_CHARACTERS: usize = 256;
 /// Stock clients close by themselves after a DISCONNECT, at once.
 const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
 /// Between these the transport of a client that is to come back later is closed at random.
 const DELAY_SHORTEST: Duration = Duration::from_secs(1);
 const DELAY_LONGEST: Duration = Duration::from_secs(5);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(auth: Option<&str>, query: Option<&str>, expected: Result<Option<&str>, SessionError>) {
-        let raw: Option<Box<RawValue>> = auth.map(|auth| serde_json::from_str(auth).unwrap());
-        let found = context(raw.as_deref(), query);
-        assert_eq!(
-            found.as_ref().map(Option::as_deref),
-            expected.as_ref().map(|label| *label),
-            "{auth:?} {query:?}"
-        );
-    }
-
-    #[test]
-    fn a_context_is_a_short_label_or_absent() {
-        check(None, None, Ok(None));
-        check(Some("null"), None, Ok(None));
-        check(Some("\"\""), Some(""), Ok(None));
-        check(Some("\"tab 1\""), Some("tab 2"), Ok(Some("tab 1")));
-        check(Some("null"), Some("tab 2"), Ok(Some("tab 2")));
-        let longest = "é".repeat(256);
-        check(None, Some(&longest), Ok(Some(&longest)));
-        check(None, Some(&"é".repeat(257)), Err(SessionError::ContextInvalid));
-        for other in ["1", "true", "[]", "{}", "[\"a\"]", "\"\\ud800\""] {
-            check(Some(other), Some("tab"), Err(SessionError::ContextInvalid));
-        }
-    }
-}

@@ -1,7 +1,7 @@
 //! Who a token speaks for: takes the text of a token and the time, gives a [`Principal`] or a [`TokenRefusal`].
 //!
 //! A token is a JWT (RFC 7519) signed with HS256 by the built-in issuer or by whoever shares its secret. The
-//! `jsonwebtoken` crate computes signatures and nothing else; what a claim must look like is decided in [`claims`],
+//! `jsonwebtoken` crate computes signatures and nothing else; what a claim must look like is decided in `claims`,
 //! strictly, because a claim that a library cannot read must never count as absent. Does not know: sockets, accounts.
 
 mod token;

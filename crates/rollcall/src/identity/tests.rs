@@ -143,17 +143,3 @@ fn a_token_of_more_than_8_kb_is_refused_even_with_a_good_signature() {
     assert!(judge(&identity, &claims(5_000)).is_ok());
     assert_eq!(judge(&identity, &claims(8_000)), Err(TokenRefusal::Invalid));
 }
-
-/// Not a bar, a figure: `cargo nextest run --release -p rollcall --run-ignored only --no-capture judging`.
-#[test]
-#[ignore = "prints a duration"]
-fn judging_takes_microseconds() {
-    let identity = identity(|_| {});
-    let token = identity.mint("acc_0123456789012345678901", NOW, Duration::from_secs(900)).unwrap();
-    let clock = crate::clock::Clock::system();
-    let start = clock.now();
-    for _ in 0..100_000 {
-        assert!(identity.judge(&token, NOW).is_ok());
-    }
-    println!("{:?} a token", (clock.now() - start) / 100_000);
-}

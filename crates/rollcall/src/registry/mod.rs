@@ -1,10 +1,10 @@
 //! Who is there: for each user the live sessions, in order, and a revision that grows with each change.
 //! Takes commands, hands out what there is; calls nobody. Does not know: sockets, frames, how anybody is told.
 
-pub mod intern;
-mod memory;
 pub mod session;
 pub mod user;
+mod memory;
+pub mod intern;
 
 use std::sync::Arc;
 

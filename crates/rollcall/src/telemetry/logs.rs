@@ -1,6 +1,6 @@
 //! The log: `tracing` events on standard error, as text or JSON, one line an event whatever a client has sent.
 //!
-//! Every event passes [`escape`], so a User-Agent with a line feed, an escape sequence or a bidirectional override can
+//! Every event passes `escape`, so a User-Agent with a line feed, an escape sequence or a bidirectional override can
 //! neither forge a line nor steer a terminal. Does not know: what is logged.
 
 use std::io::{self, Write};

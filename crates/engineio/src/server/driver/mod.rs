@@ -1,8 +1,9 @@
 //! The life of one socket: the only loop, and the only place that waits. All that can wake it (its transport, its
 //! mailbox, its slot, the wheel) is looked at in one place, [`Driver::step`], in one order.
 
-mod closing;
 mod input;
+mod output;
+mod closing;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,9 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use super::application::{Application, Cut, Factory, Flow, Goodbye};
+use super::application::{Application, Cut, Factory, Goodbye};
 use super::mailbox::Mailbox;
 use super::outbox::Outbox;
 use super::pace::Pace;
@@ -170,7 +169,8 @@ impl<F: Factory> Driver<F> {
         self.server.wheel.disarmed(&mut self.timer, now);
         let pauses = self.server.wheel.observe(now);
         if pauses != self.pauses_seen {
-            self.session.handle_pause(Duration::from_millis(pauses.wrapping_sub(self.pauses_seen).into()));
+            let pause = Duration::from_millis(pauses.wrapping_sub(self.pauses_seen).into());
+            self.session.handle_pause(now, pause);
             self.pauses_seen = pauses;
         }
         while self.session.next_timeout() <= now {
@@ -216,75 +216,6 @@ impl<F: Factory> Driver<F> {
         Ok(())
     }
 
-    /// What the client is owed: first what was left over, then the mailbox, which conflates as long as it may.
-    fn on_output(&mut self, now: Instant, context: &mut Context<'_>) -> Result<(), End> {
-        let bound = self.server.config.mailbox_bytes;
-        match &mut self.transport {
-            Transport::WebSocket(websocket) => loop {
-                match websocket.poll_flush(context, now) {
-                    Poll::Pending if websocket.owed_replies() > bound => {
-                        return Err(End::Cut(Cut::SlowConsumer));
-                    }
-                    Poll::Pending => return Ok(()),
-                    Poll::Ready(flushed) => flushed.map_err(lost)?,
-                }
-                match self.mailbox.take_frame() {
-                    Some(frame) => websocket.write_shared(now, frame).map_err(lost)?,
-                    None => return Ok(()),
-                }
-            },
-            Transport::Polling(polling) => {
-                if polling.has_poll() {
-                    while let Some(frame) = self.mailbox.take_frame() {
-                        polling.queue(frame, false);
-                    }
-                    if !polling.answer_with_waiting() && self.session.is_probed() {
-                        polling.answer_noop();
-                    }
-                }
-                match polling.waiting_bytes() > bound {
-                    true => Err(End::Cut(Cut::SlowConsumer)),
-                    false => Ok(()),
-                }
-            }
-        }
-    }
-
-    /// Sends what an application's step has said, then does what it wants.
-    fn follow(&mut self, now: Instant, flow: Flow, out: Outbox<'_>) -> Result<(), End> {
-        self.deliver(now, out.as_frames(), out.payload_break())?;
-        match flow {
-            Flow::Continue => Ok(()),
-            Flow::Close(goodbye) => Err(End::Said(goodbye)),
-        }
-    }
-
-    /// Sends whole frames; what stands behind `payload_break` goes into a polling payload of its own.
-    fn deliver(&mut self, now: Instant, frames: &[u8], payload_break: Option<usize>) -> Result<(), End> {
-        if frames.is_empty() {
-            return Ok(());
-        }
-        match &mut self.transport {
-            Transport::WebSocket(websocket) => websocket.write(now, frames).map_err(lost),
-            Transport::Polling(polling) => {
-                let (first, own) = frames.split_at(payload_break.unwrap_or(frames.len()));
-                polling.queue(Bytes::copy_from_slice(first), false);
-                polling.queue(Bytes::copy_from_slice(own), true);
-                Ok(())
-            }
-        }
-    }
-
-    fn deliver_shared(&mut self, now: Instant, frame: Bytes) -> Result<(), End> {
-        match &mut self.transport {
-            Transport::WebSocket(websocket) => websocket.write_shared(now, frame).map_err(lost),
-            Transport::Polling(polling) => {
-                polling.queue(frame, false);
-                Ok(())
-            }
-        }
-    }
-
     /// Sees to it that the wheel wakes the session at its earliest deadline.
     fn arm(&mut self) {
         let deadline = match &self.closing {
@@ -315,10 +246,6 @@ impl<F: Factory> Drop for Driver<F> {
         }
         self.server.wheel.remove(&self.timer);
     }
-}
-
-fn lost(_: std::io::Error) -> End {
-    End::Closed(CloseReason::TransportClosed)
 }
 
 /// What one read may take. A message that is larger is put together in the session's own buffer.

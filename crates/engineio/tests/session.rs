@@ -1,0 +1,435 @@
+//! The session's life by a clock that is moved by hand: heartbeat, upgrade, pauses, and any order of operations.
+//! Does not know: sockets. An hour of it runs in a millisecond.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
+use std::time::{Duration, Instant};
+
+use engineio::handshake::TransportName;
+use engineio::packet::PROBE;
+use engineio::session::{CandidateStep, Event};
+use engineio::{CloseReason, Config, Message, Packet, Session, Violation};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// A session, a model of its client, and their common clock.
+struct Pair {
+    session: Session,
+    start: Instant,
+    now: Instant,
+    /// How long the client takes to answer a ping; `None`: for ever.
+    answers_after: Option<Duration>,
+    pong_due: Option<Instant>,
+    /// Seconds after the start at which pings came.
+    pings: Vec<u64>,
+    candidates_timed_out: usize,
+    closed: Option<CloseReason>,
+}
+
+impl Pair {
+    fn new(transport: TransportName) -> Self {
+        let start = beginning();
+        Self {
+            session: Session::new(&Config::default(), start, transport),
+            start,
+            now: start,
+            answers_after: Some(Duration::ZERO),
+            pong_due: None,
+            pings: Vec::new(),
+            candidates_timed_out: 0,
+            closed: None,
+        }
+    }
+
+    /// Both sides act at each instant at which something is due.
+    fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.closed.is_none() {
+            let next =
+                self.pong_due.map_or(self.session.next_timeout(), |due| due.min(self.session.next_timeout()));
+            if next > end {
+                break;
+            }
+            self.jump_to(next.max(self.now));
+        }
+        self.now = end;
+    }
+
+    /// One look, at that instant: what is due is done first, then the pong is taken, as a driver does it.
+    fn jump_to(&mut self, now: Instant) {
+        self.now = now;
+        self.tick();
+        if self.pong_due.is_some_and(|due| due <= now) && self.closed.is_none() {
+            self.pong_due = None;
+            assert_eq!(self.session.handle_packet(now, Packet::Pong("")), None);
+        }
+    }
+
+    fn jump(&mut self, duration: Duration) {
+        self.jump_to(self.now + duration);
+    }
+
+    fn tick(&mut self) {
+        while self.closed.is_none() && self.session.next_timeout() <= self.now {
+            let mut out = Vec::new();
+            let event = self.session.handle_timeout(self.now, &mut out);
+            if !out.is_empty() {
+                assert_eq!(out, [0x81, 1, b'2'], "a ping is a text frame");
+                self.pings.push((self.now - self.start).as_secs());
+                self.pong_due = self.answers_after.map(|after| self.now + after);
+            }
+            match event {
+                Some(Event::Closed(reason)) => self.closed = Some(reason),
+                Some(Event::CandidateTimedOut) => self.candidates_timed_out += 1,
+                Some(Event::Message(message)) => panic!("time brings no message: {message:?}"),
+                None => {}
+            }
+        }
+    }
+
+    fn candidate_says(&mut self, packet: Packet<'_>) -> (CandidateStep, Vec<u8>) {
+        let mut out = Vec::new();
+        (self.session.handle_candidate_packet(packet, &mut out), out)
+    }
+}
+
+/// Any instant will do: all others are counted from it.
+#[expect(clippy::disallowed_methods, reason = "the beginning of a clock that is moved by hand")]
+fn beginning() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn the_first_ping_comes_one_interval_after_the_opening() {
+    for transport in [TransportName::Polling, TransportName::WebSocket] {
+        let mut pair = Pair::new(transport);
+        pair.run_for(25 * SECOND - MILLI);
+        assert_eq!(pair.pings, []);
+        pair.run_for(MILLI);
+        assert_eq!(pair.pings, [25]);
+    }
+}
+
+#[test]
+fn an_hour_of_heartbeats_neither_drifts_nor_ends() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    pair.answers_after = Some(19 * SECOND);
+    pair.run_for(3600 * SECOND);
+    assert_eq!(pair.closed, None);
+    assert_eq!(pair.pings, (1..=144).map(|ping| ping * 25).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_silent_client_is_closed_one_timeout_after_the_ping() {
+    for transport in [TransportName::Polling, TransportName::WebSocket] {
+        let mut pair = Pair::new(transport);
+        pair.answers_after = None;
+        pair.run_for(44 * SECOND);
+        assert_eq!(pair.closed, None);
+        pair.run_for(SECOND - MILLI);
+        assert_eq!(pair.closed, None);
+        pair.run_for(MILLI);
+        assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+        assert_eq!(pair.pings, [25], "one ping is out at a time");
+    }
+}
+
+#[test]
+fn a_pong_in_the_last_moment_counts_and_one_after_it_does_not() {
+    for (after, closed) in [(20 * SECOND - MILLI, None), (20 * SECOND, Some(CloseReason::PingTimeout))] {
+        let mut pair = Pair::new(TransportName::WebSocket);
+        pair.answers_after = Some(after);
+        pair.run_for(46 * SECOND);
+        assert_eq!(pair.closed, closed, "{after:?}");
+    }
+}
+
+#[test]
+fn a_pong_that_nobody_asked_for_moves_nothing() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    pair.answers_after = None;
+    for _ in 0..24 {
+        pair.run_for(SECOND);
+        assert_eq!(pair.session.handle_packet(pair.now, Packet::Pong("")), None);
+    }
+    pair.run_for(SECOND);
+    assert_eq!(pair.pings, [25]);
+    pair.run_for(20 * SECOND);
+    assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+}
+
+#[test]
+fn deadlines_are_counted_from_the_scheduled_instant_when_ticks_are_late() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    pair.answers_after = Some(MILLI);
+    for round in 1..=10 {
+        pair.jump_to(pair.start + 25 * round * SECOND + 900 * MILLI); // the tick is 0.9 s late
+        pair.run_for(SECOND);
+        assert_eq!(pair.session.next_timeout(), pair.start + 25 * (round + 1) * SECOND);
+    }
+    pair.answers_after = None;
+    pair.jump_to(pair.start + 275 * SECOND + 900 * MILLI);
+    pair.jump_to(pair.start + 295 * SECOND - MILLI);
+    assert_eq!(pair.closed, None);
+    pair.jump(MILLI);
+    assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+}
+
+#[test]
+fn a_pause_of_the_process_moves_the_pong_that_is_awaited_once() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    pair.answers_after = None;
+    pair.run_for(30 * SECOND);
+    pair.now += 60 * SECOND; // the process stands still; the pong would have been due at 45 s
+    pair.session.handle_pause(pair.now, 60 * SECOND);
+    pair.tick();
+    assert_eq!(pair.closed, None);
+    pair.run_for(15 * SECOND - MILLI);
+    assert_eq!(pair.closed, None);
+    pair.run_for(MILLI);
+    assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+}
+
+#[test]
+fn each_packet_of_a_client_means_what_the_protocol_says() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    let now = pair.now;
+    let mut check =
+        |packet, expected| assert_eq!(pair.session.handle_packet(now, packet), expected, "{packet:?}");
+    check(Packet::Message(Message::Text("a")), Some(Event::Message(Message::Text("a"))));
+    check(Packet::Message(Message::Binary(b"\0")), Some(Event::Message(Message::Binary(b"\0"))));
+    check(Packet::Close, Some(Event::Closed(CloseReason::ClientClosed)));
+    for data in ["", PROBE] {
+        check(Packet::Ping(data), Some(Event::Closed(CloseReason::Violation(Violation::UnexpectedPacket))));
+    }
+    for packet in [Packet::Open("{}"), Packet::Upgrade, Packet::Noop] {
+        check(packet, None);
+    }
+}
+
+#[test]
+fn an_upgrade_is_a_probe_its_answer_and_a_5() {
+    let mut pair = Pair::new(TransportName::Polling);
+    assert!(pair.session.handle_candidate(pair.now));
+    assert!(!pair.session.is_probed());
+    assert_eq!(pair.candidate_says(Packet::Ping(PROBE)), (CandidateStep::Probed, b"\x81\x063probe".to_vec()));
+    assert!(pair.session.is_probed());
+    pair.run_for(9 * SECOND);
+    assert_eq!(pair.candidate_says(Packet::Upgrade), (CandidateStep::Upgraded, Vec::new()));
+    assert!(!pair.session.is_probed());
+    pair.run_for(60 * SECOND);
+    assert_eq!((pair.closed, pair.candidates_timed_out), (None, 0));
+    assert_eq!(pair.pings, [25, 50]);
+    assert!(!pair.session.handle_candidate(pair.now), "it has its WebSocket");
+}
+
+#[test]
+fn an_upgrade_that_is_not_finished_in_10_s_is_given_up_and_another_may_follow() {
+    for probes in [false, true] {
+        let mut pair = Pair::new(TransportName::Polling);
+        pair.run_for(SECOND);
+        assert!(pair.session.handle_candidate(pair.now));
+        if probes {
+            pair.candidate_says(Packet::Ping(PROBE));
+        }
+        pair.run_for(5 * SECOND);
+        if probes {
+            pair.candidate_says(Packet::Ping(PROBE)); // a second probe wins no time
+        }
+        pair.run_for(5 * SECOND - MILLI);
+        assert_eq!(pair.candidates_timed_out, 0);
+        pair.run_for(MILLI);
+        assert_eq!((pair.candidates_timed_out, pair.session.is_probed(), pair.closed), (1, false, None));
+        assert_eq!(pair.candidate_says(Packet::Upgrade).0, CandidateStep::Abandoned, "it is none any more");
+        assert!(pair.session.handle_candidate(pair.now));
+        pair.candidate_says(Packet::Ping(PROBE));
+        assert_eq!(pair.candidate_says(Packet::Upgrade).0, CandidateStep::Upgraded);
+    }
+}
+
+#[test]
+fn a_candidate_that_is_lost_or_says_anything_else_leaves_the_session_on_polling() {
+    let wrong = [
+        Packet::Ping(""),
+        Packet::Ping("Probe"),
+        Packet::Pong(PROBE),
+        Packet::Message(Message::Text("x")),
+        Packet::Message(Message::Binary(b"x")),
+        Packet::Close,
+        Packet::Noop,
+        Packet::Open(""),
+    ];
+    for packet in wrong {
+        let mut pair = Pair::new(TransportName::Polling);
+        assert!(pair.session.handle_candidate(pair.now));
+        assert_eq!(pair.candidate_says(packet), (CandidateStep::Abandoned, Vec::new()), "{packet:?}");
+        assert!(pair.session.handle_candidate(pair.now), "it polls again");
+        pair.candidate_says(Packet::Ping(PROBE));
+        pair.session.handle_candidate_lost();
+        assert!(!pair.session.is_probed());
+        pair.run_for(25 * SECOND);
+        assert_eq!((pair.pings.as_slice(), pair.candidates_timed_out), (&[25][..], 0));
+    }
+}
+
+#[test]
+fn a_second_candidate_is_refused_and_does_not_disturb_the_first() {
+    let mut pair = Pair::new(TransportName::Polling);
+    assert!(pair.session.handle_candidate(pair.now));
+    pair.run_for(9 * SECOND);
+    assert!(!pair.session.handle_candidate(pair.now));
+    pair.run_for(SECOND);
+    assert_eq!(pair.candidates_timed_out, 1, "the first one's time went on");
+}
+
+#[test]
+fn probes_without_end_neither_stop_the_heartbeat_nor_keep_a_silent_session() {
+    let mut pair = Pair::new(TransportName::Polling);
+    pair.answers_after = None;
+    while pair.closed.is_none() {
+        pair.session.handle_candidate(pair.now);
+        pair.candidate_says(Packet::Ping(PROBE));
+        pair.run_for(SECOND);
+        assert!(pair.now <= pair.start + 45 * SECOND, "kept by its probes");
+    }
+    assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+    assert_eq!((pair.now, pair.pings.as_slice()), (pair.start + 45 * SECOND, &[25][..]));
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Wait(u32),
+    Message,
+    Pong,
+    Passed,
+    Candidate,
+    Probe,
+    Finish,
+    Wrong,
+    Lost,
+}
+
+/// What anybody can say of a session from outside: where it talks, which ping is out, when something is due.
+struct Model {
+    now: u64,
+    ping_at: u64,
+    awaiting: bool,
+    candidate: Option<(u64, bool)>,
+    websocket: bool,
+    open: bool,
+}
+
+impl Model {
+    fn wait(&mut self, millis: u64) -> (usize, usize) {
+        let (mut pings, mut given_up) = (0, 0);
+        self.now += millis;
+        if self.candidate.is_some_and(|(since, _)| since + 10_000 <= self.now) {
+            self.candidate = None;
+            given_up = 1;
+        }
+        if !self.awaiting && self.ping_at <= self.now {
+            self.awaiting = true;
+            pings = 1;
+        }
+        self.open = !(self.awaiting && self.ping_at + 20_000 <= self.now);
+        (pings, given_up)
+    }
+
+    fn pong(&mut self) {
+        if std::mem::take(&mut self.awaiting) {
+            self.ping_at = (self.ping_at + 25_000).max(self.now);
+        }
+    }
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        3 => prop_oneof![Just(0), 0..3000_u32, 9_000..11_000_u32, 19_000..26_000_u32].prop_map(Op::Wait),
+        1 => Just(Op::Message),
+        3 => Just(Op::Pong),
+        1 => Just(Op::Passed),
+        3 => Just(Op::Candidate),
+        2 => Just(Op::Probe),
+        1 => Just(Op::Finish),
+        1 => Just(Op::Wrong),
+        1 => Just(Op::Lost),
+    ];
+    prop::collection::vec(op, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_operations_is_as_the_model_says(ops in ops()) {
+        let mut pair = Pair::new(TransportName::Polling);
+        pair.answers_after = None;
+        let mut model =
+            Model { now: 0, ping_at: 25_000, awaiting: false, candidate: None, websocket: false, open: true };
+        for op in ops {
+            let (pings, given_up) = (pair.pings.len(), pair.candidates_timed_out);
+            match op {
+                Op::Wait(millis) => {
+                    pair.jump(millis * MILLI);
+                    let expected = model.wait(millis.into());
+                    prop_assert_eq!((pair.pings.len() - pings, pair.candidates_timed_out - given_up), expected);
+                }
+                Op::Message => {
+                    let event = pair.session.handle_packet(pair.now, Packet::Message(Message::Text("x")));
+                    prop_assert_eq!(event, Some(Event::Message(Message::Text("x"))));
+                }
+                Op::Pong => {
+                    prop_assert_eq!(pair.session.handle_packet(pair.now, Packet::Pong("")), None);
+                    model.pong();
+                }
+                Op::Passed => prop_assert_eq!(pair.session.handle_packet(pair.now, Packet::Noop), None),
+                Op::Candidate => {
+                    let free = !model.websocket && model.candidate.is_none();
+                    prop_assert_eq!(pair.session.handle_candidate(pair.now), free);
+                    if free {
+                        model.candidate = Some((model.now, false));
+                    }
+                }
+                Op::Probe => {
+                    let step = pair.candidate_says(Packet::Ping(PROBE)).0;
+                    prop_assert_eq!(step == CandidateStep::Probed, model.candidate.is_some());
+                    model.candidate = model.candidate.map(|(since, _)| (since, true));
+                }
+                Op::Finish => {
+                    let step = pair.candidate_says(Packet::Upgrade).0;
+                    prop_assert_eq!(step == CandidateStep::Upgraded, model.candidate.is_some());
+                    model.websocket |= model.candidate.take().is_some();
+                }
+                Op::Wrong => {
+                    prop_assert_eq!(pair.candidate_says(Packet::Noop).0, CandidateStep::Abandoned);
+                    model.candidate = None;
+                }
+                Op::Lost => {
+                    pair.session.handle_candidate_lost();
+                    model.candidate = None;
+                }
+            }
+            prop_assert_eq!(pair.session.is_probed(), model.candidate.is_some_and(|(_, probed)| probed));
+            prop_assert_eq!(pair.closed.is_none(), model.open);
+            if !model.open {
+                prop_assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
+                break;
+            }
+            let due = pair.session.next_timeout();
+            prop_assert!(due > pair.now || !model.awaiting, "what was due was not done");
+        }
+    }
+}
+
+#[test]
+fn a_ping_that_came_due_during_a_pause_leaves_the_client_its_whole_time() {
+    let mut pair = Pair::new(TransportName::WebSocket);
+    pair.answers_after = None;
+    pair.run_for(24 * SECOND);
+    pair.now += 60 * SECOND; // the process stands still
+    pair.session.handle_pause(pair.now, 60 * SECOND);
+    pair.tick();
+    assert_eq!(pair.closed, None, "closed by a ping that it could not have seen");
+    pair.run_for(20 * SECOND - MILLI);
+    assert_eq!(pair.closed, None);
+}

@@ -1,0 +1,152 @@
+//! The gateway through real sockets: who is told what, how often, and what is never told.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
+
+#[path = "support/live.rs"]
+mod live;
+mod support;
+
+use live::wire::{PATIENCE, Wire};
+use live::{Live, event};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Reads up to the `update` whose list has this many sessions; gives the revisions of all updates on the way.
+async fn read_until(wire: &mut Wire, sessions: usize) -> Vec<u64> {
+    let mut revisions = Vec::new();
+    loop {
+        let Some((name, arguments)) = event(&wire.text().await) else { continue };
+        assert_eq!(name, "sessions:update");
+        revisions.push(arguments[1]["revision"].as_u64().unwrap());
+        if arguments[0].as_array().unwrap().len() == sessions {
+            return revisions;
+        }
+    }
+}
+
+/// Joins, and reads its CONNECT and its `ready`, which come before everything else.
+async fn join(wire: &mut Wire, packet: &str) -> u64 {
+    wire.say(packet).await;
+    assert!(wire.text().await.starts_with(r#"40/sessions,{"sid":""#));
+    let (name, arguments) = event(&wire.text().await).unwrap();
+    assert_eq!(name, "sessions:ready");
+    let own = &arguments[0]["socketId"];
+    assert!(arguments[0]["sessions"].as_array().unwrap().iter().any(|session| session["socketId"] == *own));
+    arguments[0]["revision"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn ready_comes_once_and_before_update() {
+    let live = Live::start(|_| {}).await;
+    let packet = live.connect_packet("ada");
+    let mut first = live.socket().await;
+    join(&mut first, &packet).await;
+    read_until(&mut first, 1).await;
+    let mut second = live.socket().await;
+    join(&mut second, &packet).await;
+    read_until(&mut second, 2).await; // only updates: a second ready would end the test
+    read_until(&mut first, 2).await;
+    second.say("41/sessions,").await;
+    read_until(&mut first, 1).await;
+    let mut stranger = live.socket().await;
+    join(&mut stranger, &live.connect_packet("bob")).await;
+    read_until(&mut stranger, 1).await;
+}
+
+#[tokio::test]
+async fn a_thousand_sockets_of_one_user_cost_a_few_updates_each() {
+    const SOCKETS: usize = 1000;
+    let live = Live::start(|_| {}).await;
+    let packet = live.connect_packet("ada");
+    let mut wires = Vec::new();
+    for _ in 0..SOCKETS {
+        wires.push(live.socket().await);
+    }
+    for wire in &mut wires {
+        wire.say(&packet).await;
+    }
+    let mut updates = 0;
+    for mut wire in wires {
+        assert!(wire.text().await.starts_with("40/sessions,"));
+        assert_eq!(event(&wire.text().await).unwrap().0, "sessions:ready");
+        updates += timeout(PATIENCE, read_until(&mut wire, SOCKETS)).await.unwrap().len();
+    }
+    assert!((SOCKETS..=40 * SOCKETS).contains(&updates), "{updates}");
+}
+
+#[tokio::test]
+async fn what_stands_behind_connect_is_answered_after_ready() {
+    let live = Live::start(|_| {}).await;
+    let (mut wire, target) = live.poll().await;
+    let packet = live.connect_packet("ada");
+    let body = format!("{packet}\u{1e}42/sessions,7[\"sessions:none\"]");
+    wire.post(&target, &body).await.check(200, "ok");
+    let answer = wire.get(&target).await.body;
+    let packets: Vec<&str> = answer.split('\u{1e}').collect();
+    assert!(packets[0].starts_with("40/sessions,") && packets[1].contains("sessions:ready"), "{answer}");
+    let acknowledged = packets.iter().position(|packet| packet.starts_with("43/sessions,7[")).unwrap();
+    assert!(acknowledged > 1 && packets[acknowledged].contains("event_unknown"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_refused_client_goes_on_to_say_is_passed_over() {
+    let live = Live::start(|_| {}).await;
+    let mut wire = live.socket().await;
+    let frames = ["40/sessions,{\"token\":\"x\"}", "42/sessions,1[\"sessions:list\"]", "42/sessions,[\"a\"]"];
+    for text in frames {
+        wire.say(text).await;
+    }
+    assert!(wire.text().await.starts_with("40/sessions,"));
+    let (name, arguments) = event(&wire.text().await).unwrap();
+    assert_eq!((name.as_str(), &arguments[0]["code"]), ("sessions:error", &"token_invalid".into()));
+    assert_eq!(wire.text().await, "41/sessions,");
+    let close = wire.frame().await.unwrap();
+    assert_eq!(close.first, 0x88, "nothing but the end: {close:?}");
+}
+
+#[tokio::test]
+async fn a_second_connect_closes_the_connection_and_the_session_leaves() {
+    let live = Live::start(|_| {}).await;
+    let packet = live.connect_packet("ada");
+    let mut witness = live.socket().await;
+    join(&mut witness, &packet).await;
+    let mut wire = live.socket().await;
+    join(&mut wire, &packet).await;
+    read_until(&mut witness, 2).await;
+    wire.say(&packet).await;
+    assert_eq!(wire.close_code().await, Some(1002));
+    read_until(&mut witness, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revisions_rise_with_every_update_of_a_socket_however_many_join_at_once() {
+    let live = Live::start(|_| {}).await;
+    for round in 0..60 {
+        let packet = live.connect_packet(&format!("u{round}"));
+        let mut tasks = JoinSet::new();
+        for _ in 0..4 {
+            let mut wire = live.socket().await;
+            let packet = packet.clone();
+            tasks.spawn(async move {
+                join(&mut wire, &packet).await;
+                let revisions = read_until(&mut wire, 4).await;
+                (wire, revisions)
+            });
+        }
+        let mut joined = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            joined.push(done.unwrap());
+        }
+        for (mut wire, mut revisions) in joined {
+            wire.say("42/sessions,1[\"x\"]").await; // behind its answer nothing of the round is left
+            loop {
+                let text = wire.text().await;
+                if text.starts_with("43") {
+                    break;
+                }
+                revisions.push(event(&text).unwrap().1[1]["revision"].as_u64().unwrap());
+            }
+            assert!(revisions.is_sorted_by(|one, next| one < next), "round {round}: {revisions:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a server must never repeat: the Engine.IO `sid` of a session, and any token, in whatever place it came. The real
+//! command runs with its log at its finest, and all that it says to anybody else is searched.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
+
+#[path = "support/live.rs"]
+mod live;
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use live::wire::{Wire, upgrade_headers};
+use live::{POLL, WEBSOCKET, event};
+use rollcall::clock::Clock;
+use rollcall::config::{Config, Secret, Setting};
+use serde_json::Value;
+use support::SECRET;
+
+/// The command, ended with the test.
+struct Served {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    log: String,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().current_dir(folder.path());
+        for (name, value) in [
+            ("LOG__FORMAT", "json"),
+            ("LOG__LEVEL", "trace"),
+            ("SHUTDOWN__DRAIN", "0s"),
+            ("IDENTITY__SECRET", SECRET),
+        ] {
+            command.env(format!("ROLLCALL_{name}"), value);
+        }
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        let address = loop {
+            let begin = log.len();
+            assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "{log}");
+            let line: Value = serde_json::from_str(&log[begin..]).unwrap();
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        Self { child, stderr, log, address, folder }
+    }
+
+    fn token(&self, user: &str) -> String {
+        let mut config = Config { data_dir: self.folder.path().join("data"), ..Config::default() };
+        config.identity.secret = Secret::parse(SECRET);
+        let identity = rollcall::app::open_identity(&config).unwrap();
+        identity.mint(user, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
+    }
+
+    /// Stops it; its whole log.
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.stderr.read_to_string(&mut self.log).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{}", self.log);
+        std::mem::take(&mut self.log)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn open_of(text: &str) -> String {
+    let open: Value = serde_json::from_str(text.strip_prefix('0').unwrap()).unwrap();
+    open["sid"].as_str().unwrap().to_owned()
+}
+
+/// Reads packets up to the update of a list with this many sessions; gives all of them as they came.
+async fn hear(wire: &mut Wire, sessions: usize) -> String {
+    let mut heard = String::new();
+    loop {
+        let text = wire.text().await;
+        writeln!(heard, "{text}").unwrap();
+        if let Some((name, arguments)) = event(&text)
+            && name == "sessions:update"
+            && arguments[0].as_array().unwrap().len() == sessions
+        {
+            return heard;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_a_sid_nor_a_token_is_ever_repeated() {
+    let served = Served::start();
+    let address = served.address;
+    let token = served.token("ada");
+    let connect = format!(r#"40/sessions,{{"token":"{token}"}}"#);
+    let mut told = String::new();
+    let mut sids = Vec::new();
+
+    let mut witness = Wire::websocket(address, WEBSOCKET).await;
+    sids.push(open_of(&witness.text().await));
+    witness.say(&connect).await;
+    told += &hear(&mut witness, 1).await;
+
+    // A polling session that joins, upgrades and says something wrong.
+    let mut polling = Wire::connect(address).await;
+    let sid = open_of(&polling.get(POLL).await.body);
+    let target = format!("{POLL}&sid={sid}");
+    sids.push(sid);
+    polling.post(&target, &connect).await.check(200, "ok");
+    told += &hear(&mut witness, 2).await;
+    told += &polling.get(&target).await.body;
+    let mut candidate = Wire::websocket(address, &target.replace("polling", "websocket")).await;
+    candidate.say("2probe").await;
+    told += &candidate.text().await;
+    candidate.say("5").await;
+    candidate.say("42/sessions,1[\"no such event\"]").await;
+    told += &candidate.text().await;
+    told += &polling.post(&target, "4late").await.body;
+    candidate.say("garbage").await;
+    candidate.close_code().await;
+    told += &hear(&mut witness, 1).await;
+
+    // A canary in each place of a token, once alone and once where it is not looked at.
+    let canary = |place: &str| format!("canary-{place}-7f3a.canary-{place}-91c2.canary-{place}-e05d");
+    for auth in ["{}".to_owned(), format!(r#"{{"token":"{}","context":7}}"#, canary("auth"))] {
+        for header in [String::new(), format!("authorization: Bearer {}\r\n", canary("header"))] {
+            for query in [String::new(), format!("&token={}", canary("query"))] {
+                let mut wire = Wire::connect(address).await;
+                let headers = upgrade_headers() + &header;
+                let answer = wire.request("GET", &format!("{WEBSOCKET}{query}"), &headers, "").await;
+                told += &answer.head;
+                sids.push(open_of(&wire.text().await));
+                wire.say(&format!("40/sessions,{auth}")).await;
+                for _ in 0..3 {
+                    told += &wire.text().await; // connected, the error, disconnected
+                }
+            }
+        }
+    }
+    let bearer = format!("authorization: Bearer {}\r\n", canary("bearer"));
+    for path in ["/auth/me", "/metrics", "/readyz", "/livez", "/", "/nothing", "/socket.io/?EIO=4"] {
+        let answer = Wire::connect(address).await.request("GET", path, &bearer, "").await;
+        told += &answer.head;
+        told += &answer.body;
+    }
+    assert!(told.contains("rollcall_connects") && told.contains("token_invalid"), "{told}");
+    let log = served.stop();
+    assert!(log.contains("refused a session"), "{log}");
+
+    assert_eq!(sids.len(), 10);
+    for (name, text) in [("said", &told), ("log", &log)] {
+        for sid in &sids {
+            let (_, random) = sid.split_once('.').unwrap();
+            assert!(random.len() >= 20, "too few random bits: {sid}");
+            assert!(!text.contains(random), "a sid in what was {name}: {text}");
+        }
+        assert!(!text.contains("canary-"), "a token in what was {name}: {text}");
+        assert!(!text.contains(token.rsplit('.').next().unwrap()), "a good token in what was {name}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Every kind of registry keeps the one contract of `contract/registry.rs`.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
+#[path = "."]
+mod memory {
+    use rollcall::registry::Registry;
+
+    fn open() -> Registry {
+        Registry::memory()
+    }
+
+    #[path = "contract/registry.rs"]
+    mod contract;
+}

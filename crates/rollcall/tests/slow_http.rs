@@ -1,0 +1,116 @@
+//! Clients that say too little, too slowly: each connection ends at its own deadline while others are served.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
+
+#[path = "support/live.rs"]
+mod live;
+mod support;
+
+use std::time::Duration;
+
+use live::wire::Wire;
+use live::{Live, POLL};
+use support::SECRET;
+use tokio::time::{interval, timeout};
+
+/// The configured deadlines are one second; this much more is the machine's.
+const ENDED_BY: Duration = Duration::from_secs(8);
+
+async fn start() -> Live {
+    Live::start(|config| {
+        config.http.header_timeout = Duration::from_secs(1);
+        config.http.body_timeout = Duration::from_secs(1);
+    })
+    .await
+}
+
+/// Sends `head`, then a byte of `rest` each 300 ms, which takes far longer than is allowed; gives what came back.
+async fn drip(mut wire: Wire, head: &str, rest: &str) -> String {
+    wire.send(head).await;
+    let slowly = async {
+        let mut beat = interval(Duration::from_millis(300));
+        for byte in rest.bytes() {
+            beat.tick().await;
+            if wire.try_send([byte]).await.is_err() {
+                break;
+            }
+        }
+        wire.end().await
+    };
+    let answer = timeout(ENDED_BY, slowly).await.expect("closed at its deadline");
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_slow_client_is_closed_at_its_deadline_and_others_are_served() {
+    let live = start().await;
+    let (_wire, target) = live.poll().await;
+    let post = |target: &str| {
+        format!(
+            "POST {target} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+        )
+    };
+    let endless = "x".repeat(60);
+    let slow = async {
+        let login = post("/auth/login");
+        let polling = post(&target).replace("application/json", "text/plain");
+        tokio::join!(
+            drip(live.wire().await, "", ""),
+            drip(live.wire().await, "", "GET / HTTP/1.1\r\nx-endless: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+            drip(live.wire().await, "GET / HTTP/1.1\r\n", &endless),
+            drip(live.wire().await, &polling, &endless),
+            drip(live.wire().await, &login, &endless),
+        )
+    };
+    let other = async {
+        for _ in 0..10 {
+            assert_eq!(live.wire().await.get("/livez").await.status, 200);
+            assert_eq!(live.wire().await.get(POLL).await.status, 200);
+        }
+    };
+    let ((nothing, first_line, header, polled, login), ()) = tokio::join!(slow, other);
+    for silent in [nothing, first_line, header] {
+        assert!(silent.is_empty() || silent.starts_with("HTTP/1.1 408"), "{silent}");
+    }
+    for late in [polled, login] {
+        assert!(late.starts_with("HTTP/1.1 408"), "{late}");
+        assert!(late.to_ascii_lowercase().contains("connection: close"), "{late}");
+    }
+    let gone = live.wire().await.get(&target).await;
+    assert_eq!(gone.status, 400, "a session whose post was cut has lost some of what its client said");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_between_two_requests() {
+    let live = start().await;
+    let mut wire = live.wire().await;
+    assert_eq!(wire.get("/livez").await.status, 200);
+    assert_eq!(wire.get("/livez").await.status, 200, "it is kept for a while");
+    let rest = timeout(ENDED_BY, wire.end()).await.expect("closed while idle");
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_poll_may_wait_longer_than_a_header_may_take() {
+    let live = start().await;
+    let (mut wire, target) = live.poll().await;
+    wire.send(live::wire::request("GET", &target, "", "")).await;
+    tokio::time::sleep(Duration::from_secs(2)).await; // two deadlines of a header
+    live.wire().await.post(&target, &live.connect_packet("ada")).await.check(200, "ok");
+    assert!(wire.answer().await.body.contains("sessions:ready"));
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_or_has_too_many_lines_is_refused() {
+    let live = start().await;
+    assert!(!SECRET.is_empty());
+    for headers in ["x: y\r\n".repeat(2000), format!("x: {}\r\n", "y".repeat(64 * 1024))] {
+        let mut wire = live.wire().await;
+        // The server may close before it has read all of it.
+        let sent = wire.try_send(live::wire::request("GET", "/livez", &headers, "")).await;
+        let status = wire.try_answer().await.map(|answer| answer.status);
+        assert!(matches!(status, Some(400 | 431)) || sent.is_err() || status.is_none(), "{status:?}");
+        assert_ne!(status, Some(200));
+    }
+    assert_eq!(live.wire().await.get("/livez").await.status, 200);
+}

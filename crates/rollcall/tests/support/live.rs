@@ -1,0 +1,82 @@
+//! A whole server on a port of its own, as `rollcall::run` serves it, and sockets that speak to it in packets.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
+
+#[path = "../../../engineio/tests/support/wire.rs"]
+pub mod wire;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use engineio::server::spawn;
+use rollcall::clock::Clock;
+use rollcall::config::{Config, Secret, Setting};
+use rollcall::identity::Identity;
+use rollcall::shutdown::{Shutdown, Trigger};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use wire::Wire;
+
+use crate::support::SECRET;
+
+pub const POLL: &str = "/socket.io/?EIO=4&transport=polling";
+pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
+pub struct Live {
+    pub address: SocketAddr,
+    pub folder: tempfile::TempDir,
+    identity: Identity,
+    _trigger: Trigger,
+}
+
+impl Live {
+    pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
+        config.identity.secret = Secret::parse(SECRET);
+        change(&mut config);
+        let identity = rollcall::app::open_identity(&config).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (trigger, shutdown) = Shutdown::new();
+        spawn(async move { rollcall::run(config, listener, shutdown).await.unwrap() });
+        Self { address, folder, identity, _trigger: trigger }
+    }
+
+    pub fn token(&self, user: &str) -> String {
+        self.identity.mint(user, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
+    }
+
+    /// The CONNECT packet of this user.
+    pub fn connect_packet(&self, user: &str) -> String {
+        format!(r#"40/sessions,{{"token":"{}"}}"#, self.token(user))
+    }
+
+    pub async fn wire(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
+    /// A WebSocket whose open packet is taken.
+    pub async fn socket(&self) -> Wire {
+        let mut wire = Wire::websocket(self.address, WEBSOCKET).await;
+        assert!(wire.text().await.starts_with('0'));
+        wire
+    }
+
+    /// A polling session: the target of its requests.
+    pub async fn poll(&self) -> (Wire, String) {
+        let mut wire = self.wire().await;
+        let opened = wire.get(POLL).await;
+        assert_eq!(opened.status, 200, "{opened:?}");
+        let open: Value = serde_json::from_str(&opened.body[1..]).unwrap();
+        (wire, format!("{POLL}&sid={}", open["sid"].as_str().unwrap()))
+    }
+}
+
+/// Name and arguments of an event packet of the namespace; `None` for any other packet.
+pub fn event(packet: &str) -> Option<(String, Vec<Value>)> {
+    let json = packet.strip_prefix("42/sessions,")?;
+    let mut array: Vec<Value> = serde_json::from_str(json).unwrap();
+    let name = array.remove(0).as_str().unwrap().to_owned();
+    Some((name, array))
+}
