@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::handshake::TransportName;
+
 /// Settings of the protocol. They are sent to each client in the open packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -15,6 +17,32 @@ pub struct Config {
     pub max_payload: usize,
     /// Time that an upgrade may take from its WebSocket's opening to `5`. 10 s, as in the reference server.
     pub upgrade_timeout: Duration,
+    /// The transports that are served. Both, as in the reference server.
+    pub transports: Transports,
+}
+
+/// Which transports are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transports {
+    /// Polling, WebSocket, and the upgrade from one to the other.
+    #[default]
+    Both,
+    /// Polling without upgrade.
+    Polling,
+    /// WebSocket alone: no load balancer has to be sticky then.
+    WebSocket,
+}
+
+impl Transports {
+    /// Whether this one is served.
+    pub fn contains(self, transport: TransportName) -> bool {
+        match (self, transport) {
+            (Self::Both, _)
+            | (Self::Polling, TransportName::Polling)
+            | (Self::WebSocket, TransportName::WebSocket) => true,
+            (Self::Polling, TransportName::WebSocket) | (Self::WebSocket, TransportName::Polling) => false,
+        }
+    }
 }
 
 impl Default for Config {
@@ -24,6 +52,7 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             max_payload: 100_000,
             upgrade_timeout: Duration::from_secs(10),
+            transports: Transports::Both,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::Config;
+use crate::config::Transports;
 
 /// Why a request is refused before it reaches a session. Codes and sentences are the reference server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,11 +82,12 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads a query string (without its `?`), percent-encoded as forms are. Unknown parameters are passed over.
+    /// Reads a query string (without its `?`), percent-encoded as forms are, for a server of these transports. Unknown
+    /// parameters are passed over.
     ///
     /// # Errors
     /// [`Refusal::UnknownTransport`], which the reference server checks before all else.
-    pub fn parse(query: &'a str) -> Result<Self, Refusal> {
+    pub fn parse(query: &'a str, served: Transports) -> Result<Self, Refusal> {
         let (mut transport, mut transports, mut sid, mut supported_version) = (None, 0, None, false);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
@@ -103,7 +105,9 @@ impl<'a> Query<'a> {
             }
         }
         match transport {
-            Some(transport) if transports == 1 => Ok(Self { transport, sid, supported_version }),
+            Some(transport) if transports == 1 && served.contains(transport) => {
+                Ok(Self { transport, sid, supported_version })
+            }
             _ => Err(Refusal::UnknownTransport),
         }
     }
@@ -130,9 +134,9 @@ impl<'a> Query<'a> {
 /// Appends the open packet's data (the JSON behind its `0`). `sid` is of base64url characters and dots only, so
 /// that nothing in it needs an escape.
 pub fn encode_open(config: &Config, sid: &str, transport: TransportName, out: &mut Vec<u8>) {
-    let upgrades = match transport {
-        TransportName::Polling => r#"["websocket"]"#,
-        TransportName::WebSocket => "[]",
+    let upgrades = match (transport, config.transports) {
+        (TransportName::Polling, Transports::Both) => r#"["websocket"]"#,
+        (TransportName::Polling | TransportName::WebSocket, _) => "[]",
     };
     out.extend_from_slice(
         format!(
@@ -164,14 +168,14 @@ mod tests {
             "EIO=4&transport=webtransport",
             &long,
         ] {
-            assert_eq!(Query::parse(query), Err(Refusal::UnknownTransport), "{query:.60}");
+            assert_eq!(Query::parse(query, Transports::Both), Err(Refusal::UnknownTransport), "{query:.60}");
         }
     }
 
     #[test]
     fn openings_are_judged_as_the_reference_server_does() {
         let judge = |query: &str, method, upgrade| {
-            Query::parse(query).and_then(|query| query.judge_opening(method, upgrade))
+            Query::parse(query, Transports::Both).and_then(|query| query.judge_opening(method, upgrade))
         };
         assert_eq!(judge("EIO=4&transport=polling&t=x", "GET", false), Ok(()));
         assert_eq!(judge("EIO=4&transport=websocket", "GET", true), Ok(()));
@@ -182,6 +186,23 @@ mod tests {
             let query = format!("{version}transport=polling");
             assert_eq!(judge(&query, "GET", false), Err(Refusal::UnsupportedProtocolVersion), "{query}");
         }
+    }
+
+    #[test]
+    fn transports_that_are_switched_off_are_unknown_and_not_offered() {
+        let transport = |query, served| Query::parse(query, served).map(|query| query.transport);
+        let (polling, websocket) = ("EIO=4&transport=polling", "EIO=4&transport=websocket");
+        assert_eq!(transport(polling, Transports::WebSocket), Err(Refusal::UnknownTransport));
+        assert_eq!(transport(websocket, Transports::WebSocket), Ok(TransportName::WebSocket));
+        assert_eq!(transport(websocket, Transports::Polling), Err(Refusal::UnknownTransport));
+        let offered = |transports| {
+            let mut open = Vec::new();
+            let config = Config { transports, ..Config::default() };
+            encode_open(&config, "x", TransportName::Polling, &mut open);
+            String::from_utf8(open).unwrap().contains(r#""upgrades":["websocket"]"#)
+        };
+        assert!(offered(Transports::Both));
+        assert!(!offered(Transports::Polling));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>>
             ping_interval: heartbeat.interval(),
             ping_timeout: heartbeat.timeout(),
             max_payload: limits.max_payload.get(),
+            transports: http.transports,
             ..engineio::Config::default()
         },
         origins: http.allowed_origins.0.clone(),

@@ -1,6 +1,7 @@
 // SIGTERM: clients are told and come back by themselves; who arrives in between is sent away in good order.
 import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { join, open, transportEnd } from '../support/client.js';
 import { eachMode, testWithClients } from '../support/modes.js';
 import { request, socketPath } from '../support/raw.js';
@@ -44,6 +45,25 @@ testWithClients('while it waits before the drain, /readyz is 503 and sockets are
   const late = await join(server, 'websocket', tokenOf(newUser()));
   assert.equal((await late.end()).error.code, 'server_shutdown');
   await server.ended();
+});
+
+testWithClients('SIGHUP is ignored with a line in the log, and a second SIGTERM ends at once', async () => {
+  const server = await startServer({ SHUTDOWN__DELAY: '60s' });
+  try {
+    server.child.kill('SIGHUP');
+    const said = () => server.log.some((line) => JSON.stringify(line).includes('SIGHUP is ignored'));
+    for (let tries = 0; !said() && tries < 100; tries += 1) await sleep(50);
+    assert.ok(said(), JSON.stringify(server.log));
+    assert.equal((await request(server, { path: '/readyz' })).status, 200);
+    server.terminate();
+    await untilStatus(server, '/readyz', 503);
+    server.terminate();
+    const end = await Promise.race([server.exited, sleep(10_000, 'still there after 10 s')]);
+    assert.deepEqual(end, { code: 143, signal: null });
+  } finally {
+    server.child.kill('SIGKILL');
+    rmSync(server.dataDir, { recursive: true, force: true });
+  }
 });
 
 testWithClients('while it drains, handshakes get 503 with Retry-After and polls are served', async () => {

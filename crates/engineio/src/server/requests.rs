@@ -60,7 +60,7 @@ impl<F: Factory> Server<F> {
 
     async fn dispatch(self: &Arc<Self>, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let query = Query::parse(&query)?;
+        let query = Query::parse(&query, self.config.protocol.transports)?;
         let upgrade = wants_upgrade(request.headers());
         match (&query.sid, query.transport) {
             (None, transport) => {

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use engineio::config::Transports;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::setting::{self, Setting};
@@ -19,6 +20,10 @@ pub struct HttpConfig {
     /// Where Socket.IO answers. Default `/socket.io/`, which every stock client uses.
     #[serde(with = "setting")]
     pub socket_path: SocketPath,
+    /// Which Engine.IO transports are served: `both`, `polling` or `websocket`. Default `both`, as stock clients expect;
+    /// with `websocket` alone no load balancer has to be sticky, and clients must be told `transports: ['websocket']`.
+    #[serde(with = "setting")]
+    pub transports: Transports,
     /// Whether `/` answers with a page for people. Default true.
     #[serde(with = "setting")]
     pub page: bool,
@@ -42,6 +47,7 @@ impl Default for HttpConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
             socket_path: SocketPath("/socket.io/".into()),
+            transports: Transports::Both,
             page: true,
             allowed_origins: AllowedOrigins::default(),
             trusted_proxies: TrustedProxies::default(),
@@ -80,6 +86,12 @@ impl Setting for SocketPath {
         serializer.serialize_str(&self.0)
     }
 }
+
+setting::word_setting!(Transports, "both, polling or websocket", {
+    "both" => Transports::Both,
+    "polling" => Transports::Polling,
+    "websocket" => Transports::WebSocket,
+});
 
 /// Where the server answers itself.
 const OWN_PATHS: [&str; 4] = ["auth", "livez", "readyz", "metrics"];

@@ -179,6 +179,7 @@ fn bad_values_are_named_with_what_is_allowed() {
         ),
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "*,https://a.example", "http.allowed_origins", "* alone"),
         ("ROLLCALL_HTTP__TRUSTED_PROXIES", "10.0.0.0/40", "http.trusted_proxies", "10.0.0.0/8"),
+        ("ROLLCALL_HTTP__TRANSPORTS", "webtransport", "http.transports", "both, polling or websocket"),
         ("ROLLCALL_HTTP__NODE_TAG", "a.b", "http.node_tag", "hyphens"),
         ("ROLLCALL_IDENTITY__LEEWAY", "30", "identity.leeway", "60s"),
         ("ROLLCALL_IDENTITY__TOKEN_FROM", "header,cookie", "identity.token_from", "header, auth and query"),
