@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::app::App;
@@ -34,6 +36,8 @@ pub(crate) struct Services {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) sockets: Option<Arc<Server<Clients>>>,
+    /// Becomes true when each connection is to end with the answer that is under way.
+    pub(crate) ending: watch::Receiver<bool>,
 }
 
 /// The Engine.IO server of a gateway.
@@ -64,8 +68,7 @@ pub(crate) async fn accept(listener: TcpListener, services: Services) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Without it each handshake waits for a delayed acknowledgement; a socket that refuses is gone already.
-                if stream.set_nodelay(true).is_ok() {
+                if prepare(&services.app, &stream).is_ok() {
                     spawn(serve(services.clone(), stream, peer));
                 }
             }
@@ -86,8 +89,8 @@ pub(crate) async fn accept(listener: TcpListener, services: Services) {
 }
 
 /// Ends everything in order: `/readyz` says no at once; after the delay nobody new is taken; then each socket is told,
-/// spread over the drain time.
-pub(crate) async fn drain(app: &App, gateway: &Gateway, sockets: &Server<Clients>) {
+/// spread over the drain time. Gives the end of that time.
+pub(crate) async fn drain(app: &App, gateway: &Gateway, sockets: &Server<Clients>) -> Instant {
     let config = &app.config.shutdown;
     app.lifecycle.advance(Phase::Draining);
     tokio::time::sleep(config.delay).await;
@@ -112,6 +115,7 @@ pub(crate) async fn drain(app: &App, gateway: &Gateway, sockets: &Server<Clients
     if tokio::time::timeout(left, sockets.wait_until_empty()).await.is_err() {
         tracing::warn!(sockets = sockets.open_sessions(), "some sockets did not end in time");
     }
+    deadline
 }
 
 /// Serves until the end is asked for, then drains. `ops` is the second listener, if one is configured.
@@ -124,24 +128,41 @@ pub(crate) async fn serve_until(
     let gateway = Gateway::new(app.clone());
     let sockets = sockets(&app, &gateway);
     let router = crate::http::router(app.clone());
-    let main = Services { app: app.clone(), router, sockets: Some(sockets.clone()) };
+    let (end, ending) = watch::channel(false);
+    let main = Services { app: app.clone(), router, sockets: Some(sockets.clone()), ending: ending.clone() };
     let ops_router = crate::http::ops_router(app.clone());
-    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None };
+    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None, ending };
     app.lifecycle.advance(Phase::Serving);
-    tokio::select! {
-        () = accept(listener, main) => {}
-        () = async {
-            match ops {
-                Some(ops) => accept(ops, ops_services).await,
-                None => std::future::pending().await,
-            }
-        } => {}
-        () = app.watch() => {}
-        () = async {
+    let deadline = tokio::select! {
+        () = accept(listener, main) => app.clock.now(),
+        () = accept_for_operators(ops, ops_services) => app.clock.now(),
+        () = app.watch() => app.clock.now(),
+        deadline = async {
             shutdown.requested().await;
-            drain(&app, &gateway, &sockets).await;
-        } => {}
+            drain(&app, &gateway, &sockets).await
+        } => deadline,
+    };
+    // Answers that are under way, such as to somebody who is just being registered, are still given.
+    end.send_replace(true);
+    let left = deadline.saturating_duration_since(app.clock.now()).max(LAST_WORDS);
+    if tokio::time::timeout(left, end.closed()).await.is_err() {
+        tracing::warn!("some requests were not answered in time");
     }
+}
+
+async fn accept_for_operators(listener: Option<TcpListener>, services: Services) {
+    match listener {
+        Some(listener) => accept(listener, services).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Without the first each handshake waits for a delayed acknowledgement; without the second a client that takes no byte
+/// of an answer holds its connection for ever. A socket that refuses them is gone already.
+fn prepare(app: &App, stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let patience = app.config.http.write_timeout.max(app.config.heartbeat.timeout());
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))
 }
 
 async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
@@ -151,12 +172,20 @@ async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
         .timer(TokioTimer::new()) // without one the next line does nothing
         .header_read_timeout(config.header_timeout)
         .max_buf_size(HEADER_BYTES);
+    let mut ending = services.ending.clone();
     let service = service_fn(|request| {
         let services = services.clone();
         async move { Ok::<_, Infallible>(services.answer(peer, request).await) }
     });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // A client that breaks its connection is its own affair.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = async { drop(ending.wait_for(|ending| *ending).await) } => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }
 
 impl Services {
@@ -196,5 +225,5 @@ const HEADER_BYTES: usize = 16 * 1024;
 /// Between two tries when the process has no descriptor left: others may be closed meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
-/// As long as `engineio` waits for a client to take its last words.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// As long as `engineio` waits for a client to take its last words, and some slots of its timer.
+const LAST_WORDS: Duration = Duration::from_millis(1250);

@@ -150,3 +150,63 @@ async fn revisions_rise_with_every_update_of_a_socket_however_many_join_at_once(
         }
     }
 }
+
+/// The names of a payload's packets: `40`, `41`, or the event's name.
+fn names(payload: &str) -> Vec<String> {
+    let name = |packet: &str| event(packet).map_or_else(|| packet[..2].to_owned(), |(name, _)| name);
+    payload.split('\u{1e}').map(name).collect()
+}
+
+#[tokio::test]
+async fn a_list_that_waits_for_one_who_left_reaches_nobody_who_joins_over_the_same_socket() {
+    let live = Live::start(|_| {}).await;
+    let refused = r#"40/sessions,{"token":"x"}"#.to_owned();
+    for (next, expected) in [
+        (live.connect_packet("bob"), ["40", "sessions:ready", "sessions:update"]),
+        (live.connect_packet("ada"), ["40", "sessions:ready", "sessions:update"]),
+        (refused, ["40", "sessions:error", "41"]),
+    ] {
+        let (mut wire, target) = live.poll().await;
+        wire.post(&target, &live.connect_packet("ada")).await.check(200, "ok");
+        wire.get(&target).await;
+        let mut other = live.socket().await;
+        join(&mut other, &live.connect_packet("ada")).await; // from here on an update waits for the one who polls
+        let body = format!("41/sessions,\u{1e}{next}");
+        wire.post(&target, &body).await.check(200, "ok");
+        let answer = wire.get(&target).await.body;
+        assert_eq!(names(&answer), expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_larger_than_the_mailbox_makes_nobody_a_slow_consumer() {
+    let live = Live::start(|config| config.limits.mailbox = 1024.try_into().unwrap()).await;
+    let token = live.token("ada");
+    let packet = format!(r#"40/sessions,{{"token":"{token}","context":"{}"}}"#, "é".repeat(256));
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut other = live.socket().await;
+        join(&mut other, &packet).await;
+        others.push(other);
+    }
+    let (mut wire, target) = live.poll().await;
+    wire.post(&target, &packet).await.check(200, "ok");
+    assert_eq!(names(&wire.get(&target).await.body)[..2], ["40", "sessions:ready"]);
+    let mut last = live.socket().await;
+    join(&mut last, &packet).await;
+    assert_eq!(names(&wire.get(&target).await.body), ["sessions:update"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_under_way_at_the_end_is_still_given() {
+    let live = Live::start(|config| config.accounts.registration = true).await;
+    assert_eq!(live.wire().await.get("/livez").await.status, 200);
+    let mut wire = live.wire().await;
+    let body = r#"{"email":"ada@example.org","password":"correct horse battery"}"#;
+    let headers = "content-type: application/json\r\n";
+    wire.send(live::wire::request("POST", "/auth/register", headers, body)).await;
+    // The hash takes far longer than it takes to see the request; a request that nobody has seen may be dropped.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    live.trigger.shut_down();
+    assert_eq!(wire.answer().await.status, 201);
+}

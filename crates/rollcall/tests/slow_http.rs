@@ -114,3 +114,30 @@ async fn a_head_that_is_too_large_or_has_too_many_lines_is_refused() {
     }
     assert_eq!(live.wire().await.get("/livez").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_that_takes_no_byte_of_its_answers_is_given_up() {
+    let live = Live::start(|config| {
+        config.http.write_timeout = Duration::from_secs(1);
+        config.heartbeat.timeout_ms = 1000.try_into().unwrap();
+    })
+    .await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(live.address).await.unwrap();
+    let request = live::wire::request("GET", "/", "", "");
+    let given_up = async {
+        loop {
+            match stream.try_write(request.as_bytes()) {
+                Ok(_) => {}
+                // The server reads no further: its answers have nowhere to go.
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(_) => return,
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), given_up).await.expect("given up");
+    assert_eq!(live.wire().await.get("/livez").await.status, 200);
+}

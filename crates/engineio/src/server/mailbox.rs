@@ -129,6 +129,12 @@ impl Mailbox {
         frame
     }
 
+    /// Drops the frames that wait: whom they were meant for has left, though the socket stays.
+    pub fn discard(&self) {
+        let mail = self.lock().mail.take();
+        drop(mail);
+    }
+
     /// The session has ended: drops what waits and all that comes.
     pub(super) fn shut(&self) {
         let mut state = self.lock();
@@ -204,6 +210,17 @@ mod tests {
         mailbox.close(code(2));
         assert_eq!(mailbox.take_signals().close, Some(code(1)));
         assert_eq!(mailbox.take_signals().close, None);
+    }
+
+    #[test]
+    fn what_was_meant_for_one_who_has_left_is_dropped_and_later_mail_is_not() {
+        let mailbox = Mailbox::new(10);
+        mailbox.post(Bytes::from_static(b"x"));
+        mailbox.post_latest(Bytes::from_static(b"y"));
+        mailbox.discard();
+        assert_eq!(mailbox.take_frame(), None);
+        mailbox.post(Bytes::from_static(b"z"));
+        assert_eq!(mailbox.take_frame().as_deref(), Some(&b"z"[..]));
     }
 
     #[test]

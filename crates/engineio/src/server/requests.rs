@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -65,6 +65,9 @@ impl<F: Factory> Server<F> {
         match (&query.sid, query.transport) {
             (None, transport) => {
                 query.judge_opening(request.method().as_str(), upgrade)?;
+                if upgrade && request.version() != Version::HTTP_11 {
+                    return Err(Refusal::BadRequest); // RFC 6455, section 4.2.1
+                }
                 Ok(match transport {
                     TransportName::Polling => self.open_polling(peer, &request),
                     TransportName::WebSocket => self.open_websocket(peer, request)?,

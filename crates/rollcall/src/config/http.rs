@@ -40,6 +40,10 @@ pub struct HttpConfig {
     /// For a whole request body. Default 10s, for the same reason.
     #[serde(with = "setting")]
     pub body_timeout: Duration,
+    /// How long a client may take no byte of what it is sent before the system gives its connection up
+    /// (TCP_USER_TIMEOUT); `heartbeat.timeout_ms` when that is longer. Default 30s.
+    #[serde(with = "setting")]
+    pub write_timeout: Duration,
 }
 
 impl Default for HttpConfig {
@@ -54,6 +58,7 @@ impl Default for HttpConfig {
             node_tag: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
         }
     }
 }

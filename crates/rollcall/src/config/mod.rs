@@ -120,6 +120,26 @@ impl Config {
             let why = format!("given {}, which is http.listen; allowed: another address", self.http.listen);
             return Some(("ops.listen", why));
         }
+        for (key, given, least) in [
+            ("limits.max_payload", self.limits.max_payload.get(), LEAST_PAYLOAD),
+            ("limits.mailbox", self.limits.mailbox.get(), LEAST_PAYLOAD),
+        ] {
+            if given < least {
+                return Some((
+                    key,
+                    format!("given {given}; allowed: {least} or more, what one CONNECT may need"),
+                ));
+            }
+        }
+        for (key, given) in [
+            ("http.header_timeout", self.http.header_timeout),
+            ("http.body_timeout", self.http.body_timeout),
+            ("http.write_timeout", self.http.write_timeout),
+        ] {
+            if given.is_zero() {
+                return Some((key, "given 0s; allowed: more than nothing, such as 10s".to_owned()));
+            }
+        }
         if self.limits.packets_burst < self.limits.packets_per_second {
             let why = format!(
                 "given {}; allowed: limits.packets_per_second ({}) or more",
@@ -138,6 +158,9 @@ impl Config {
         None
     }
 }
+
+/// Bytes: the smallest bound that lets a client in.
+const LEAST_PAYLOAD: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -68,19 +68,19 @@ fn the_example_file_is_the_default_and_names_every_key() {
 fn flags_win_over_environment_over_file_over_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
-    fs::write(&file, "[http]\nlisten = '127.0.0.1:1'\npage = false\n[limits]\nmax_payload = 1").unwrap();
+    fs::write(&file, "[http]\nlisten = '127.0.0.1:1'\npage = false\n[limits]\nmax_payload = 1500").unwrap();
     let mut sources = sources(
         Some(&file),
         &[
             ("ROLLCALL_HTTP__LISTEN", "127.0.0.1:2"),
-            ("ROLLCALL_LIMITS__MAX_PAYLOAD", "2"),
+            ("ROLLCALL_LIMITS__MAX_PAYLOAD", "2000"),
             ("ROLLCALL_DATA_DIR", "/d"),
         ],
     );
     sources.listen = Some("127.0.0.1:3".to_owned());
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.http.listen.port(), 3);
-    assert_eq!(config.limits.max_payload.get(), 2);
+    assert_eq!(config.limits.max_payload.get(), 2000);
     assert!(!config.http.page);
     assert_eq!(config.data_dir, PathBuf::from("/d"));
     assert_eq!(config.heartbeat, HeartbeatConfig::default());

@@ -109,7 +109,12 @@ impl Sessions {
     pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
         match std::mem::replace(&mut self.state, State::Changing) {
             State::In { user, id, given } => {
-                let tell = |roster: &mut Roster<'_>| gateway.fanout.changed(now, &user, roster);
+                let tell = |roster: &mut Roster<'_>| {
+                    // Under the lock: from here on nobody puts this user's lists into the mailbox, and none that waits
+                    // there reaches whoever joins over this socket next.
+                    self.mailbox.discard();
+                    gateway.fanout.changed(now, &user, roster);
+                };
                 let Some(session) = gateway.registry.leave(&user, &id, tell) else { return };
                 gateway.app.metrics.session_ended(reason);
                 self.state = State::Out(Box::new(Greeting::again(session, given)));

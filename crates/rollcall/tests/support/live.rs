@@ -26,7 +26,7 @@ pub struct Live {
     pub address: SocketAddr,
     pub folder: tempfile::TempDir,
     identity: Identity,
-    _trigger: Trigger,
+    pub trigger: Trigger,
 }
 
 impl Live {
@@ -40,7 +40,7 @@ impl Live {
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::new();
         spawn(async move { rollcall::run(config, listener, shutdown).await.unwrap() });
-        Self { address, folder, identity, _trigger: trigger }
+        Self { address, folder, identity, trigger }
     }
 
     pub fn token(&self, user: &str) -> String {

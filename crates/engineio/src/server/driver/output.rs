@@ -38,7 +38,7 @@ impl<F: Factory> Driver<F> {
                         polling.answer_noop();
                     }
                 }
-                match polling.waiting_bytes() > bound {
+                match polling.overflows(bound) {
                     true => Err(End::Cut(Cut::SlowConsumer)),
                     false => Ok(()),
                 }

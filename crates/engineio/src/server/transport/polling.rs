@@ -74,9 +74,11 @@ impl Polling {
         }
     }
 
-    /// Bytes that wait for a poll.
-    pub(in crate::server) fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+    /// Whether more waits for a poll than `bound` bytes, besides the largest that was said at once: that may be of any
+    /// size, such as a long list to a session that joins.
+    pub(in crate::server) fn overflows(&self, bound: usize) -> bool {
+        let largest = || self.waiting.iter().map(|chunk| chunk.frames.len()).max().unwrap_or(0);
+        self.waiting_bytes > bound && self.waiting_bytes - largest() > bound
     }
 
     /// Everything that waits, in order: for the WebSocket that takes over.
@@ -181,7 +183,18 @@ mod tests {
         polling.queue(frames(&["a", "b"]), false);
         polling.queue(frames(&["c"]), false);
         assert_eq!(poll(&mut polling), "4a\u{1e}4b\u{1e}bAQI=\u{1e}4c\u{1e}bAQI=");
-        assert_eq!(polling.waiting_bytes(), 0);
+        assert!(!polling.overflows(0));
+    }
+
+    #[test]
+    fn one_large_reply_is_no_overflow_and_many_are() {
+        let mut polling = polling();
+        polling.queue(vec![0; 1000].into(), false);
+        assert!(!polling.overflows(100));
+        polling.queue(vec![0; 100].into(), false);
+        assert!(!polling.overflows(100));
+        polling.queue(vec![0; 1].into(), false);
+        assert!(polling.overflows(100));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(in crate::server) struct Input {
 #[derive(Debug)]
 struct Output {
     queue: VecDeque<Bytes>,
-    /// Bytes of the session's own replies among it, since it was last empty.
+    /// Bytes of the session's own replies that were added to it since it was last empty.
     replies: usize,
     since: Instant,
 }
@@ -82,10 +82,14 @@ impl WebSocket {
 
     /// Writes at once what the socket takes and queues a copy of the rest.
     pub(in crate::server) fn write(&mut self, now: Instant, bytes: &[u8]) -> io::Result<()> {
+        let caught_up = self.output.is_none();
         let written = self.try_write(bytes)?;
         if written < bytes.len() {
             let output = self.queue(now, Bytes::copy_from_slice(&bytes[written..]));
-            output.replies += bytes.len() - written;
+            // One reply may be of any size, such as a long list to a session that joins: what counts is what comes on top.
+            if !caught_up {
+                output.replies += bytes.len();
+            }
         }
         Ok(())
     }
@@ -136,8 +140,8 @@ impl WebSocket {
         let _ = self.write(now, &close); // a peer that has gone needs no goodbye
     }
 
-    /// Bytes of replies that were queued since the socket last took all: what a client that asks and does not listen
-    /// could grow.
+    /// Bytes of replies that were queued on top of others since the socket last took all: what a client that asks and
+    /// does not listen could grow.
     pub(in crate::server) fn owed_replies(&self) -> usize {
         self.output.as_ref().map_or(0, |output| output.replies)
     }
