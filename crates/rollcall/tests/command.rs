@@ -19,6 +19,8 @@ use support::SECRET;
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
     command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
+    // Where coverage, if it is measured, is to be written; otherwise it would land in the folder.
+    command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
     command
 }
 
