@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 # The gateway under test is given this secret; `tokens` signs with it. At least 32 bytes.
 SECRET = "e2e-secret-of-forty-bytes-for-tests-only"
@@ -74,6 +75,12 @@ class Server:
             shutil.rmtree(self.data_dir, ignore_errors=True)
         assert code == 0, f"exit code {code}; log: {self.log[-20:]}"
         assert not any("panicked at" in json.dumps(line) for line in self.log), "the gateway panicked"
+
+    def metric(self, name):
+        """The value of a metric, its labels included in the name; 0 when it has never been counted."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} "))
 
     def __enter__(self):
         return self
