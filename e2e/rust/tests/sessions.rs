@@ -153,3 +153,37 @@ async fn check_shutdown(mode: Mode) {
     client.close().await;
     next.stop().await;
 }
+
+/// Not over polling alone: this client then takes minutes to send what the others send in seconds.
+mod after_many_joined_and_half_of_them_left_the_list_is_right {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_websocket() {
+        super::check_many(super::Mode::WebSocket, 200).await;
+    }
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_an_upgrade() {
+        super::check_many(super::Mode::Upgrade, 40).await;
+    }
+}
+
+async fn check_many(mode: Mode, count: usize) {
+    let server = Server::start().await;
+    let user = new_user();
+    let (mut staying, mut leaving) = (Vec::new(), Vec::new());
+    for _ in 0..count / 2 {
+        staying.push(Notebook::join(&server, mode, &user).await);
+        leaving.push(Notebook::join(&server, mode, &user).await);
+    }
+    for client in leaving {
+        client.close().await;
+    }
+    let ids: Vec<String> = staying.iter().map(|client| client.id.clone()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for client in &mut staying {
+        client.list_is(&ids).await;
+    }
+    for client in staying {
+        client.close().await;
+    }
+    server.stop().await;
+}
