@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { join, open, transportEnd } from '../support/client.js';
 import { MODES, eachMode, testWithClients } from '../support/modes.js';
-import { RawWebSocket, request } from '../support/raw.js';
+import { RawPolling, RawWebSocket, request } from '../support/raw.js';
 import { startServer } from '../support/server.js';
 import { holdDatabase } from '../support/sql-lock.js';
 import { newUser, tokenOf } from '../support/token.js';
@@ -124,7 +124,7 @@ testWithClients('slow_consumer: a socket that stops reading is cut, the others g
       assert.ok(Date.now() < deadline, 'the slow consumer was never cut');
       const context = '😀'.repeat(256);
       const others = await Promise.all(Array.from({ length: 100 }, () => RawWebSocket.join(server, token, { auth: { context } })));
-            for (const other of others) other.kill();
+      for (const other of others) other.kill();
     }
     assert.equal(await server.metric('rollcall_slow_consumers_total'), 1);
     await bystander.listIs([bystander.id]);
@@ -132,6 +132,50 @@ testWithClients('slow_consumer: a socket that stops reading is cut, the others g
     assert.equal(await server.metric('rollcall_sessions'), 1);
   } finally {
     slow.stdin.end();
+    await server.stop();
+  }
+});
+
+testWithClients('slow_consumer: a stock client whose socket stood still comes back by itself', async () => {
+  const server = await startServer();
+  const token = tokenOf(newUser());
+  try {
+    const client = await join(server, 'websocket', token);
+    const socket = client.socket.io.engine.transport.ws._socket;
+    socket.pause();
+    const deadline = Date.now() + 120_000;
+    while ((await server.metric('rollcall_slow_consumers_total')) === 0) {
+      assert.ok(Date.now() < deadline, 'the slow consumer was never cut');
+      const auth = { context: '😀'.repeat(256) };
+      const others = await Promise.all(Array.from({ length: 100 }, () => RawWebSocket.join(server, token, { auth })));
+      for (const other of others) other.kill();
+    }
+    const ended = client.event('disconnect');
+    socket.resume();
+    assert.match((await ended)[0], /^transport (close|error)$/); // an error when the cut came as a reset
+    const { socketId } = await client.ready(2);
+    await client.listIs([socketId]);
+  } finally {
+    await server.stop();
+  }
+});
+
+testWithClients('slow_consumer: who asks by POST and never polls is told in a payload of its own, then 400', async () => {
+  const server = await startServer({ LIMITS__MAILBOX: 1024 });
+  try {
+    const raw = await RawPolling.join(server, tokenOf(newUser()));
+    for (let id = 0; id < 100 && (await server.metric('rollcall_slow_consumers_total')) === 0; id += 1) {
+      await raw.post(`42/sessions,${id}["ask",{}]`);
+    }
+    assert.equal(await server.metric('rollcall_slow_consumers_total'), 1);
+    const waited = await raw.poll();
+    assert.ok(waited.text.split('\x1e').every((packet) => !packet.includes('sessions:error')), waited.text);
+    const error = await raw.poll();
+    assert.match(error.text, /^42\/sessions,\["sessions:error",\{"code":"slow_consumer"[^\x1e]*$/);
+    const end = await raw.poll();
+    assert.equal(end.status, 400);
+    assert.equal(JSON.parse(end.text).code, 1);
+  } finally {
     await server.stop();
   }
 });
