@@ -199,14 +199,23 @@ async fn a_list_larger_than_the_mailbox_makes_nobody_a_slow_consumer() {
 
 #[tokio::test]
 async fn an_answer_that_is_under_way_at_the_end_is_still_given() {
-    let live = Live::start(|config| config.accounts.registration = true).await;
-    assert_eq!(live.wire().await.get("/livez").await.status, 200);
-    let mut wire = live.wire().await;
-    let body = r#"{"email":"ada@example.org","password":"correct horse battery"}"#;
+    // Long enough for the server to see all requests, and far too short for their hashes.
+    let delay = std::time::Duration::from_millis(300);
+    let live = Live::start(|config| {
+        config.accounts.registration = true;
+        config.shutdown.delay = delay;
+    })
+    .await;
     let headers = "content-type: application/json\r\n";
-    wire.send(live::wire::request("POST", "/auth/register", headers, body)).await;
-    // The hash takes far longer than it takes to see the request; a request that nobody has seen may be dropped.
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let mut wires = Vec::new();
+    for person in 0..40 {
+        let body = format!(r#"{{"email":"ada{person}@example.org","password":"correct horse battery"}}"#);
+        let mut wire = live.wire().await;
+        wire.send(live::wire::request("POST", "/auth/register", headers, &body)).await;
+        wires.push(wire);
+    }
     live.trigger.shut_down();
-    assert_eq!(wire.answer().await.status, 201);
+    for mut wire in wires {
+        assert_eq!(wire.answer().await.status, 201);
+    }
 }
