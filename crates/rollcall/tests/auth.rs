@@ -173,7 +173,8 @@ async fn me_says_what_is_wrong_with_the_token() {
         server.send(request.body(Body::empty()).unwrap()).await
     };
     let now = NOW_MILLIS / 1000;
-    let mint = |at: u64| server.app.identity.mint("somebody-elses", at, Duration::from_secs(60)).unwrap();
+    let mint =
+        |at: u64| server.app.identity.mint("somebody-elses", None, at, Duration::from_secs(60)).unwrap();
 
     let missing = me(None).await;
     missing.check_problem(401, "token_missing");

@@ -60,7 +60,7 @@ impl Served {
         let mut config = Config { data_dir: self.folder.path().join("data"), ..Config::default() };
         config.identity.secret = Secret::parse(SECRET);
         let identity = rollcall::app::open_identity(&config).unwrap();
-        identity.mint(user, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
+        identity.mint(user, None, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
     }
 
     /// Stops it; its whole log.

@@ -66,7 +66,7 @@ async fn accounts_and_the_first_start_secret_survive_a_restart() {
     let new = rollcall::accounts::NewAccount { email: email.clone(), password: password.clone(), name: None };
     let account = first.accounts.register(new).await.unwrap();
     let now = first.clock.unix_seconds();
-    let token = first.identity.mint(&account.id, now, first.identity.access_ttl()).unwrap();
+    let token = first.identity.mint(&account.id, None, now, first.identity.access_ttl()).unwrap();
     // No orderly end: the database is left as a killed process leaves it.
     std::mem::forget(first);
 

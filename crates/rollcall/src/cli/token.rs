@@ -24,6 +24,6 @@ pub(super) fn mint(config: &Config, user: &str, ttl: Duration) -> Result<String,
             format_duration(ttl)
         )));
     }
-    let token = identity.mint(user, Clock::system().unix_seconds(), ttl).map_err(Failure::because)?;
+    let token = identity.mint(user, None, Clock::system().unix_seconds(), ttl).map_err(Failure::because)?;
     Ok(format!("{token}\n"))
 }

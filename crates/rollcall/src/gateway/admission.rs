@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::Gateway;
 use super::codes::SessionError;
 use super::greeting::Greeting;
-use crate::identity::{Principal, TokenRefusal, find};
+use crate::identity::{Principal, TokenRefusal, Unproven, find};
 
 /// Who it is and what it calls itself, or why it may not in; `auth` is a JSON object, or `""`.
 pub(super) fn judge(
@@ -34,7 +34,11 @@ pub(super) fn judge(
         given.and_then(|given| given.query_token.as_deref()),
     )
     .map_err(SessionError::Token)?;
-    let principal = app.identity.judge(&token, app.clock.unix_seconds()).map_err(SessionError::Token)?;
+    let principal =
+        app.identity.judge(&token, app.clock.unix_seconds()).map_err(|unproven| match unproven {
+            Unproven::Refused(refusal) => SessionError::Token(refusal),
+            Unproven::Pending(_) | Unproven::Unavailable => SessionError::Unavailable,
+        })?;
     let context = context(auth.context, given.and_then(|given| given.query_context.as_deref()))?;
     Ok((principal, context))
 }

@@ -102,6 +102,7 @@ mod tests {
         check(SessionError::Token(TokenRefusal::Missing), "token_missing", Ending::Disconnect);
         check(SessionError::Token(TokenRefusal::Invalid), "token_invalid", Ending::Disconnect);
         check(SessionError::Token(TokenRefusal::Expired), "token_expired", Ending::Disconnect);
+        check(SessionError::Token(TokenRefusal::Revoked), "token_revoked", Ending::Disconnect);
         check(SessionError::ContextInvalid, "context_invalid", Ending::Disconnect);
         check(SessionError::ServerShutdown, "server_shutdown", Ending::Transport);
         check(SessionError::SlowConsumer, "slow_consumer", Ending::Transport);

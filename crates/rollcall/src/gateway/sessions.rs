@@ -174,7 +174,7 @@ impl Sessions {
     ) {
         let id = new_socket_id();
         let expires_at = principal.expires_at;
-        let key = UserKey { issuer: BUILT_IN, subject: principal.subject };
+        let key = UserKey { issuer: principal.issuer, subject: principal.subject };
         let session = Session {
             id,
             connected_at: gateway.app.clock.unix_millis(),
@@ -257,8 +257,6 @@ fn new_socket_id() -> SocketId {
     }
 }
 
-/// The issuer entry of tokens that Rollcall itself makes, or that were made with its secret.
-const BUILT_IN: u16 = 0;
 /// Stock clients close by themselves after a DISCONNECT, at once.
 const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
 /// Between these the transport of a client that is to come back later is closed at random.

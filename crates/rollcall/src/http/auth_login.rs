@@ -35,7 +35,7 @@ impl TokenBody {
     /// A new access token for this account, good from now on.
     pub(super) fn mint(app: &App, account: &Account) -> Result<Json<Self>, MintError> {
         let ttl = app.identity.access_ttl();
-        let access_token = app.identity.mint(&account.id, app.clock.unix_seconds(), ttl)?;
+        let access_token = app.identity.mint(&account.id, None, app.clock.unix_seconds(), ttl)?;
         Ok(Json(Self { access_token, token_type: "Bearer", expires_in: ttl.as_secs() }))
     }
 }

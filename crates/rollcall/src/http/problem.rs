@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::accounts::{AccountError, FieldError};
-use crate::identity::{MintError, TokenRefusal};
+use crate::identity::{MintError, TokenRefusal, Unproven};
 
 /// One error on its way out.
 #[derive(Debug)]
@@ -105,10 +105,25 @@ impl From<TokenRefusal> for Problem {
         // RFC 6750 section 3.1: no error code when there was no token at all.
         let challenge = match refusal {
             TokenRefusal::Missing => "Bearer",
-            TokenRefusal::Invalid | TokenRefusal::Expired => "Bearer error=\"invalid_token\"",
+            TokenRefusal::Invalid | TokenRefusal::Expired | TokenRefusal::Revoked => {
+                "Bearer error=\"invalid_token\""
+            }
         };
         let problem = Self::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.message());
         Self { authenticate: Some(challenge), ..problem }
+    }
+}
+
+impl From<Unproven> for Problem {
+    fn from(unproven: Unproven) -> Self {
+        match unproven {
+            Unproven::Refused(refusal) => refusal.into(),
+            Unproven::Pending(_) | Unproven::Unavailable => {
+                let detail = "The keys of the token's issuer cannot be had just now; try again in a moment.";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+                Self { retry_after: Some(5), ..problem }
+            }
+        }
     }
 }
 

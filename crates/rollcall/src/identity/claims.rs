@@ -19,6 +19,10 @@ pub(super) struct Claims<'a> {
     pub(super) issued_at: Option<u64>,
     /// `iss`.
     pub(super) issuer: Option<Cow<'a, str>>,
+    /// `sid`, as [`Self::subject`].
+    pub(super) session: Option<Box<str>>,
+    /// `jti`, as [`Self::subject`].
+    pub(super) token_id: Option<Box<str>>,
     /// The JSON of `aud`.
     audience: Option<&'a str>,
 }
@@ -40,10 +44,14 @@ impl<'a> Claims<'a> {
             iss: Option<&'a RawValue>,
             #[serde(borrow, default, deserialize_with = "present")]
             aud: Option<&'a RawValue>,
+            #[serde(borrow, default, deserialize_with = "present")]
+            sid: Option<&'a RawValue>,
+            #[serde(borrow, default, deserialize_with = "present")]
+            jti: Option<&'a RawValue>,
         }
         let raw: Raw<'a> = serde_json::from_slice(payload).ok()?;
         Some(Self {
-            subject: subject(raw.sub?.get())?,
+            subject: identifier(raw.sub?.get())?,
             expires_at: numeric_date(raw.exp?.get())?,
             not_before: match raw.nbf {
                 Some(nbf) => Some(numeric_date(nbf.get())?),
@@ -55,6 +63,14 @@ impl<'a> Claims<'a> {
             },
             issuer: match raw.iss {
                 Some(iss) => Some(text(iss.get())?),
+                None => None,
+            },
+            session: match raw.sid {
+                Some(sid) => Some(identifier(sid.get())?),
+                None => None,
+            },
+            token_id: match raw.jti {
+                Some(jti) => Some(identifier(jti.get())?),
                 None => None,
             },
             audience: raw.aud.map(RawValue::get),
@@ -107,7 +123,7 @@ fn numeric_date(json: &str) -> Option<u64> {
 }
 
 /// A string of 1 to 255 bytes without NUL (SQL text knows no NUL), or an integer as its decimal text.
-fn subject(json: &str) -> Option<Box<str>> {
+fn identifier(json: &str) -> Option<Box<str>> {
     if json.starts_with('"') {
         let text = text(json)?;
         let allowed = (1..=255).contains(&text.len()) && !text.contains('\0');
@@ -163,7 +179,7 @@ mod tests {
     #[test]
     fn a_subject_is_a_short_text_or_an_integer() {
         let check =
-            |json: &str, expected: Option<&str>| assert_eq!(subject(json).as_deref(), expected, "{json}");
+            |json: &str, expected: Option<&str>| assert_eq!(identifier(json).as_deref(), expected, "{json}");
         check("\"u-1\"", Some("u-1"));
         check("\"\\u0041\"", Some("A"));
         check("42", Some("42"));
@@ -191,6 +207,10 @@ mod tests {
             "{\"sub\":\"u\",\"exp\":1,\"exp\":2}",
             "{\"sub\":\"u\",\"exp\":1,\"iss\":null}",
             "{\"sub\":\"u\",\"exp\":1,\"iss\":1}",
+            "{\"sub\":\"u\",\"exp\":1,\"sid\":null}",
+            "{\"sub\":\"u\",\"exp\":1,\"sid\":\"\"}",
+            "{\"sub\":\"u\",\"exp\":1,\"jti\":[]}",
+            "{\"sub\":\"u\",\"exp\":1,\"jti\":\"a\",\"jti\":\"b\"}",
             "{\"sub\":\"u\",\"exp\":1} x",
             "{\"sub\":\"u\",\"exp\":1",
         ] {

@@ -11,11 +11,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use super::claims::header_is_good;
+use super::tags::TagKey;
 use crate::config::{IdentityConfig, Secret, Setting, read_private_file};
 use crate::ids;
 
 /// Signs with one secret, verifies with any.
 pub struct Keys {
+    /// Public tags are made with it.
+    pub(super) tagging: TagKey,
     signing: EncodingKey,
     /// The signing one first: nearly all tokens are its.
     verifying: Vec<DecodingKey>,
@@ -56,6 +59,7 @@ impl Keys {
     fn new(secret: &str, previous: &[Secret]) -> Self {
         let verifying = std::iter::once(secret).chain(previous.iter().map(Secret::expose));
         Self {
+            tagging: TagKey::new(secret.as_bytes()),
             signing: EncodingKey::from_secret(secret.as_bytes()),
             verifying: verifying.map(|secret| DecodingKey::from_secret(secret.as_bytes())).collect(),
         }
@@ -65,8 +69,9 @@ impl Keys {
         &self.signing
     }
 
-    /// The decoded payload of a compact JWS (RFC 7515 section 7.1) with a good header and a good signature.
-    pub(super) fn verified_payload(&self, token: &str) -> Option<Vec<u8>> {
+    /// The decoded payload of a compact JWS (RFC 7515 section 7.1) with a good header and a good signature, and the part
+    /// that is signed.
+    pub(super) fn verified_payload<'a>(&self, token: &'a str) -> Option<(Vec<u8>, &'a str)> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         if payload.contains('.') || !header_is_good(&URL_SAFE_NO_PAD.decode(header).ok()?) {
@@ -75,7 +80,8 @@ impl Keys {
         let is_good = |key: &DecodingKey| {
             jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, Algorithm::HS256).unwrap_or(false)
         };
-        self.verifying.iter().any(is_good).then(|| URL_SAFE_NO_PAD.decode(payload).ok())?
+        let payload = self.verifying.iter().any(is_good).then(|| URL_SAFE_NO_PAD.decode(payload).ok())??;
+        Some((payload, signed))
     }
 }
 

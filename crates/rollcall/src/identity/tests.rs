@@ -31,25 +31,30 @@ fn token(claims: &str) -> String {
 }
 
 fn judge(identity: &Identity, claims: &str) -> Result<Principal, TokenRefusal> {
-    identity.judge(&token(claims), NOW)
+    verdict(identity, &token(claims), NOW)
+}
+
+fn verdict(identity: &Identity, token: &str, now: u64) -> Result<Principal, TokenRefusal> {
+    identity.judge(token, now).map_err(|unproven| unproven.refusal().expect("known at once"))
 }
 
 #[test]
 fn a_minted_token_is_good_until_its_end_plus_the_leeway() {
     let identity = identity(|_| {});
-    let token = identity.mint("acc_1", NOW, Duration::from_secs(900)).unwrap();
-    let principal = Principal { subject: "acc_1".into(), expires_at: NOW + 900, issued_at: Some(NOW) };
-    assert_eq!(identity.judge(&token, NOW), Ok(principal.clone()));
-    assert_eq!(identity.judge(&token, NOW + 929), Ok(principal));
-    assert_eq!(identity.judge(&token, NOW + 930), Err(TokenRefusal::Expired));
-    assert_ne!(identity.mint("acc_1", NOW, Duration::from_secs(900)).unwrap(), token, "jti repeats");
+    let token = identity.mint("acc_1", None, NOW, Duration::from_secs(900)).unwrap();
+    let principal = verdict(&identity, &token, NOW).unwrap();
+    assert_eq!((&*principal.subject, principal.issuer), ("acc_1", IssuerId::BUILT_IN));
+    assert_eq!((principal.expires_at, principal.issued_at), (NOW + 900, Some(NOW)));
+    assert_eq!(verdict(&identity, &token, NOW + 929), Ok(principal));
+    assert_eq!(verdict(&identity, &token, NOW + 930), Err(TokenRefusal::Expired));
+    assert_ne!(identity.mint("acc_1", None, NOW, Duration::from_secs(900)).unwrap(), token, "jti repeats");
 }
 
 #[test]
 fn a_token_minted_elsewhere_needs_only_sub_and_exp() {
     let identity = identity(|_| {});
     let principal = judge(&identity, &format!("{{\"sub\":7,\"exp\":{}}}", NOW + 1)).unwrap();
-    assert_eq!(principal, Principal { subject: "7".into(), expires_at: NOW + 1, issued_at: None });
+    assert_eq!((&*principal.subject, principal.expires_at, principal.issued_at), ("7", NOW + 1, None));
 }
 
 #[test]
@@ -57,11 +62,11 @@ fn an_earlier_secret_verifies_and_a_foreign_one_does_not() {
     let identity = identity(|_| {});
     let claims = format!("{{\"sub\":\"u\",\"exp\":{}}}", NOW + 60);
     let header = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
-    assert!(identity.judge(&sign(EARLIER, header, &claims), NOW).is_ok());
-    assert_eq!(identity.judge(&sign(FOREIGN, header, &claims), NOW), Err(TokenRefusal::Invalid));
-    let minted = identity.mint("u", NOW, Duration::from_secs(60)).unwrap();
+    assert!(verdict(&identity, &sign(EARLIER, header, &claims), NOW).is_ok());
+    assert_eq!(verdict(&identity, &sign(FOREIGN, header, &claims), NOW), Err(TokenRefusal::Invalid));
+    let minted = identity.mint("u", None, NOW, Duration::from_secs(60)).unwrap();
     let earlier_only = self::identity(|config| config.secret = Secret::parse(EARLIER));
-    assert_eq!(earlier_only.judge(&minted, NOW), Err(TokenRefusal::Invalid));
+    assert_eq!(verdict(&earlier_only, &minted, NOW), Err(TokenRefusal::Invalid));
 }
 
 #[test]
@@ -99,7 +104,7 @@ fn issuer_and_audience_must_be_ours() {
     check(&strict, ",\"aud\":[\"api\"]", true);
     check(&strict, "", false);
     check(&strict, ",\"aud\":\"web\"", false);
-    assert!(strict.judge(&strict.mint("u", NOW, Duration::from_secs(1)).unwrap(), NOW).is_ok());
+    assert!(strict.judge(&strict.mint("u", None, NOW, Duration::from_secs(1)).unwrap(), NOW).is_ok());
 }
 
 #[test]
@@ -131,7 +136,7 @@ fn whatever_is_not_our_jws_is_invalid() {
         flipped,
         "x".repeat(TOKEN_MAX + 1),
     ] {
-        assert_eq!(identity.judge(&bad, NOW), Err(TokenRefusal::Invalid), "{bad}");
+        assert_eq!(verdict(&identity, &bad, NOW), Err(TokenRefusal::Invalid), "{bad}");
     }
 }
 
@@ -142,4 +147,50 @@ fn a_token_of_more_than_8_kb_is_refused_even_with_a_good_signature() {
         |padding: usize| format!("{{\"sub\":\"u\",\"exp\":{},\"x\":\"{}\"}}", NOW + 60, "x".repeat(padding));
     assert!(judge(&identity, &claims(5_000)).is_ok());
     assert_eq!(judge(&identity, &claims(8_000)), Err(TokenRefusal::Invalid));
+}
+
+#[test]
+fn a_token_belongs_to_its_session_else_to_its_id_else_to_itself() {
+    let identity = identity(|_| {});
+    let login = |more: &str| {
+        judge(&identity, &format!("{{\"sub\":\"u\",\"exp\":{}{more}}}", NOW + 60)).unwrap().login.to_string()
+    };
+    assert_eq!(login(",\"sid\":\"s\",\"jti\":\"j\""), "sid:s");
+    assert_eq!(login(",\"jti\":\"j\""), "jti:j");
+    assert_eq!(login(",\"jti\":7"), "jti:7");
+    let digest = login("");
+    assert!(digest.starts_with("sha256:") && digest == login("") && digest != login(",\"x\":1"), "{digest}");
+    let minted = identity.mint("u", Some("family"), NOW, Duration::from_secs(60)).unwrap();
+    assert_eq!(verdict(&identity, &minted, NOW).unwrap().login, Login::Session("family".into()));
+}
+
+#[test]
+fn a_revoked_token_is_refused_as_such_only_while_it_would_be_good_otherwise() {
+    let identity = identity(|_| {});
+    let token = identity.mint("ada", Some("family"), NOW, Duration::from_secs(60)).unwrap();
+    let refreshed = identity.mint("ada", Some("family"), NOW + 1, Duration::from_secs(60)).unwrap();
+    let other = identity.mint("ada", Some("other"), NOW, Duration::from_secs(60)).unwrap();
+    identity.revocations().insert(Revocation::Login {
+        issuer: IssuerId::BUILT_IN,
+        subject: Some("ada".into()),
+        login: Login::Session("family".into()),
+        until: NOW + 1000,
+    });
+    assert_eq!(verdict(&identity, &token, NOW), Err(TokenRefusal::Revoked));
+    assert_eq!(verdict(&identity, &refreshed, NOW + 1), Err(TokenRefusal::Revoked));
+    assert_eq!(verdict(&identity, &token, NOW + 90), Err(TokenRefusal::Expired));
+    assert_eq!(verdict(&identity, &format!("{token}x"), NOW), Err(TokenRefusal::Invalid));
+    assert!(verdict(&identity, &other, NOW).is_ok());
+}
+
+#[test]
+fn public_tags_tell_users_and_logins_apart_and_follow_the_secret() {
+    let (one, other) = (identity(|_| {}), identity(|config| config.secret = Secret::parse(EARLIER)));
+    let login = Login::Session("s".into());
+    let tag = one.login_tag(IssuerId::BUILT_IN, "ada", &login);
+    assert_eq!(tag, one.login_tag(IssuerId::BUILT_IN, "ada", &login));
+    assert_ne!(tag, one.login_tag(IssuerId::BUILT_IN, "bob", &login));
+    assert_ne!(tag, one.login_tag(IssuerId::BUILT_IN, "ada", &Login::TokenId("s".into())));
+    assert_ne!(tag, other.login_tag(IssuerId::BUILT_IN, "ada", &login));
+    assert_eq!(one.device_tag(IssuerId::BUILT_IN, "ada", "phone").to_string().len(), 16);
 }

@@ -18,6 +18,8 @@ pub enum TokenRefusal {
     Invalid,
     /// A good token whose time is over.
     Expired,
+    /// A good token that was revoked, or whose login or user was.
+    Revoked,
 }
 
 impl TokenRefusal {
@@ -27,6 +29,7 @@ impl TokenRefusal {
             Self::Missing => "token_missing",
             Self::Invalid => "token_invalid",
             Self::Expired => "token_expired",
+            Self::Revoked => "token_revoked",
         }
     }
 
@@ -36,6 +39,7 @@ impl TokenRefusal {
             Self::Missing => "No token was sent.",
             Self::Invalid => "The token is not valid.",
             Self::Expired => "The token has expired.",
+            Self::Revoked => "The token has been revoked.",
         }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Session, SocketId};
+use crate::identity::IssuerId;
 
 /// Who somebody is: the same subject of two issuers is two people, who never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserKey {
-    /// The issuer entry, by its place in the configuration; 0 is the built-in one.
-    pub issuer: u16,
+    /// Whose tokens the user has.
+    pub issuer: IssuerId,
     /// The token's `sub`.
     pub subject: Box<str>,
 }

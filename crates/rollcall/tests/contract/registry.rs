@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use engineio::server::Mailbox;
+use rollcall::identity::IssuerId;
 use rollcall::registry::{Interner, Registry, Session, SocketId, User, UserKey};
 
 use super::open;
 
 fn key(issuer: u16, subject: &str) -> UserKey {
-    UserKey { issuer, subject: subject.into() }
+    UserKey { issuer: IssuerId(issuer), subject: subject.into() }
 }
 
 fn id(number: usize) -> SocketId {

@@ -44,7 +44,7 @@ impl Live {
     }
 
     pub fn token(&self, user: &str) -> String {
-        self.identity.mint(user, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
+        self.identity.mint(user, None, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
     }
 
     /// The CONNECT packet of this user.
