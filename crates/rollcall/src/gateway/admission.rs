@@ -6,19 +6,33 @@ use serde_json::value::RawValue;
 use super::Gateway;
 use super::codes::SessionError;
 use super::greeting::Greeting;
-use crate::identity::{Principal, TokenRefusal, Unproven, find};
+use crate::identity::{Pending, Principal, TokenRefusal, Unproven, find};
+
+/// Why a client is not let in now.
+#[derive(Debug)]
+pub(super) enum NotAdmitted {
+    Refused(SessionError),
+    /// To be judged again when this is resolved.
+    Pending(Pending),
+}
+
+impl From<SessionError> for NotAdmitted {
+    fn from(error: SessionError) -> Self {
+        Self::Refused(error)
+    }
+}
 
 /// Who it is and what it calls itself, or why it may not in; `auth` is a JSON object, or `""`.
 pub(super) fn judge(
     gateway: &Gateway,
     greeting: &Greeting,
     auth: &str,
-) -> Result<(Principal, Option<Box<str>>), SessionError> {
+) -> Result<(Principal, Option<Box<str>>), NotAdmitted> {
     if gateway.is_closed() {
-        return Err(SessionError::ServerShutdown);
+        return Err(SessionError::ServerShutdown.into());
     }
     if gateway.app.is_unavailable() {
-        return Err(SessionError::Unavailable);
+        return Err(SessionError::Unavailable.into());
     }
     let auth: Auth<'_> = match auth {
         "" => Auth::default(),
@@ -36,8 +50,9 @@ pub(super) fn judge(
     .map_err(SessionError::Token)?;
     let principal =
         app.identity.judge(&token, app.clock.unix_seconds()).map_err(|unproven| match unproven {
-            Unproven::Refused(refusal) => SessionError::Token(refusal),
-            Unproven::Pending(_) | Unproven::Unavailable => SessionError::Unavailable,
+            Unproven::Refused(refusal) => SessionError::Token(refusal).into(),
+            Unproven::Pending(pending) => NotAdmitted::Pending(pending),
+            Unproven::Unavailable => SessionError::Unavailable.into(),
         })?;
     let context = context(auth.context, given.and_then(|given| given.query_context.as_deref()))?;
     Ok((principal, context))

@@ -40,9 +40,7 @@ impl Client {
         match event {
             Event::Connect { auth, .. } => {
                 let flow = self.sessions.on_connect(&self.gateway, now, auth, out);
-                if self.sessions.is_refused() {
-                    self.connection.leave(SESSIONS);
-                }
+                self.pass_over_if_refused();
                 flow
             }
             Event::UnknownNamespace { namespace } => {
@@ -61,10 +59,20 @@ impl Client {
             Event::Ack { .. } => Flow::Continue,
         }
     }
+
+    /// What a refused client sent before it could know is no violation.
+    fn pass_over_if_refused(&mut self) {
+        if self.sessions.is_refused() {
+            self.connection.leave(SESSIONS);
+        }
+    }
 }
 
 impl Application for Client {
     fn on_message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
+        if self.sessions.is_judging() {
+            return self.sessions.keep(message, self.gateway.app.config.limits.max_payload.get());
+        }
         let event = match message {
             Message::Text(text) => self.connection.handle_text(&self.gateway.socketio, text),
             Message::Binary(data) => self.connection.handle_binary(&self.gateway.socketio, data),
@@ -76,8 +84,15 @@ impl Application for Client {
         }
     }
 
-    fn on_wake(&mut self, _: Instant, _: &mut Outbox<'_>) -> Flow {
-        Flow::Continue // nothing is waited for: the registry of one node answers at once
+    fn on_wake(&mut self, now: Instant, out: &mut Outbox<'_>) -> Flow {
+        let (mut flow, kept) = self.sessions.on_wake(&self.gateway, now, out);
+        self.pass_over_if_refused();
+        for message in kept.messages() {
+            if flow == Flow::Continue {
+                flow = self.on_message(now, message, out);
+            }
+        }
+        flow
     }
 
     fn on_close_request(&mut self, _: Instant, code: CloseCode, out: &mut Outbox<'_>) -> Flow {
@@ -88,9 +103,13 @@ impl Application for Client {
         Flow::Close(Goodbye::Abrupt)
     }
 
-    fn on_timeout(&mut self, now: Instant, _: &mut Outbox<'_>) -> Flow {
+    fn on_timeout(&mut self, now: Instant, out: &mut Outbox<'_>) -> Flow {
         match self.connection.handle_timeout(now) {
-            Ok(()) => self.sessions.handle_timeout(now),
+            Ok(()) => {
+                let flow = self.sessions.handle_timeout(&self.gateway, now, out);
+                self.pass_over_if_refused();
+                flow
+            }
             Err(_) => Flow::Close(Goodbye::Violation),
         }
     }

@@ -1,9 +1,10 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
-//! namespace), `admission` (who may in), `fanout` (how a change reaches the others), `codes` (how an error ends a socket).
+//! namespace), `admission` (who may in), `judging` (who has to wait for that), `fanout` (how a change reaches the others), `codes` (how an error ends a socket).
 
 pub mod connection;
 mod sessions;
 mod admission;
+mod judging;
 mod greeting;
 mod fanout;
 mod items;

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engineio::Message;
 use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
 use socketio::connection::{encode_connected, encode_disconnected};
 use socketio::event;
 
 use super::Gateway;
-use super::admission::judge;
+use super::admission::{NotAdmitted, judge};
 use super::codes::{Ending, SessionError};
 use super::greeting::{Given, Greeting};
+use super::judging::{Judging, Kept, wake_when_resolved};
 use crate::identity::Principal;
 use crate::ids;
 use crate::registry::{Roster, Session, SocketId, User, UserKey};
@@ -24,8 +26,9 @@ pub(super) const NAMESPACE: &str = "/sessions";
 /// ```text
 /// out --CONNECT, good--> in --client leaves--> out
 ///  |                      `--error, close-----> (the socket ends)
-///  `--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
-///                            `--CONNECT again--> as from out
+///  |--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
+///  |                         `--CONNECT again--> as from out
+///  `--CONNECT, its key is not there yet--> judging --woken--> as from out
 /// ```
 #[derive(Debug)]
 pub(super) struct Sessions {
@@ -44,6 +47,8 @@ enum State {
         /// What the first request carried in the place of `auth`: needed again if the client leaves and comes back.
         given: Option<Box<Given>>,
     },
+    /// Its token cannot be judged yet.
+    Judging(Box<Judging>),
     /// Refused; the socket ends at the deadline if the client does not end it before.
     Refused { greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye },
     /// Only while one of the above becomes another.
@@ -68,24 +73,75 @@ impl Sessions {
             // Trying again does not put the end off.
             State::Refused { greeting, deadline, .. } => (greeting, Some(deadline)),
             // The connection refuses a second CONNECT before it comes here.
-            state @ (State::In { .. } | State::Changing) => {
+            state @ (State::In { .. } | State::Judging(_) | State::Changing) => {
                 self.state = state;
                 return Flow::Close(Goodbye::Violation);
             }
         };
-        match judge(gateway, &greeting, auth) {
+        let flow = match judge(gateway, &greeting, auth) {
             Ok((principal, context)) => {
-                gateway.app.metrics.connect("accepted");
-                self.join(gateway, now, *greeting, principal, context, out);
-                Flow::Continue
+                self.accept(gateway, now, *greeting, principal, context, out);
+                return Flow::Continue;
             }
-            Err(error) => {
-                let flow = self.refuse(gateway, now, greeting, error, out);
-                if let (State::Refused { deadline, .. }, Some(latest)) = (&mut self.state, latest) {
-                    *deadline = latest.min(*deadline);
+            Err(NotAdmitted::Refused(error)) => self.refuse(gateway, now, greeting, error, out),
+            Err(NotAdmitted::Pending(pending)) => match Judging::new(now, greeting, auth) {
+                Ok(judging) => {
+                    wake_when_resolved(pending, self.mailbox.clone());
+                    self.state = State::Judging(Box::new(judging));
+                    return Flow::Continue;
                 }
-                flow
+                Err(greeting) => self.refuse(gateway, now, greeting, SessionError::Unavailable, out),
+            },
+        };
+        if let (State::Refused { deadline, .. }, Some(latest)) = (&mut self.state, latest) {
+            *deadline = latest.min(*deadline);
+        }
+        flow
+    }
+
+    /// What was waited for may be there. Gives the messages that were kept meanwhile, once there is an answer.
+    pub(super) fn on_wake(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        now: Instant,
+        out: &mut Outbox<'_>,
+    ) -> (Flow, Kept) {
+        let judging = match std::mem::replace(&mut self.state, State::Changing) {
+            State::Judging(judging) => *judging,
+            state => {
+                self.state = state;
+                return (Flow::Continue, Kept::default());
             }
+        };
+        match judge(gateway, &judging.greeting, &judging.auth.0) {
+            Ok((principal, context)) => {
+                self.accept(gateway, now, *judging.greeting, principal, context, out);
+                (Flow::Continue, judging.kept)
+            }
+            Err(NotAdmitted::Refused(error)) => {
+                (self.refuse(gateway, now, judging.greeting, error, out), Kept::default())
+            }
+            Err(NotAdmitted::Pending(pending)) => {
+                wake_when_resolved(pending, self.mailbox.clone());
+                self.state = State::Judging(Box::new(judging));
+                (Flow::Continue, Kept::default())
+            }
+        }
+    }
+
+    /// Whether what the client sends is to be kept until it has an answer.
+    pub(super) fn is_judging(&self) -> bool {
+        matches!(self.state, State::Judging(_))
+    }
+
+    /// Keeps a message while [`Self::is_judging`].
+    pub(super) fn keep(&mut self, message: Message<'_>, max_bytes: usize) -> Flow {
+        match &mut self.state {
+            State::Judging(judging) => match judging.kept.keep(message, max_bytes) {
+                true => Flow::Continue,
+                false => Flow::Close(Goodbye::Violation),
+            },
+            State::Out(_) | State::In { .. } | State::Refused { .. } | State::Changing => Flow::Continue,
         }
     }
 
@@ -130,15 +186,24 @@ impl Sessions {
             State::Out(greeting) | State::Refused { greeting, .. } => {
                 gateway.user_agents.release(greeting.user_agent);
             }
+            State::Judging(judging) => gateway.user_agents.release(judging.greeting.user_agent),
             State::In { .. } | State::Changing => {}
         }
     }
 
-    /// Tells the client why its open socket is about to end. Nothing is said to one that has not joined.
+    /// Tells the client why its open socket is about to end. Nothing is said to one that has not asked to join.
     pub(super) fn last_words(&self, gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
-        if let State::In { .. } = self.state {
-            out.start_payload();
-            encode_error(gateway, error, out);
+        match self.state {
+            State::In { .. } => {
+                out.start_payload();
+                encode_error(gateway, error, out);
+            }
+            State::Judging(_) => {
+                out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
+                out.start_payload();
+                encode_error(gateway, error, out);
+            }
+            State::Out(_) | State::Refused { .. } | State::Changing => {}
         }
     }
 
@@ -146,15 +211,29 @@ impl Sessions {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Refused { deadline, .. } => Some(*deadline),
+            State::Judging(judging) => Some(judging.deadline),
             State::Out(_) | State::In { .. } | State::Changing => None,
         }
     }
 
-    /// Ends the socket of a refused client that has not ended it itself.
-    pub(super) fn handle_timeout(&self, now: Instant) -> Flow {
-        match &self.state {
-            State::Refused { deadline, goodbye, .. } if *deadline <= now => Flow::Close(*goodbye),
-            State::Refused { .. } | State::Out(_) | State::In { .. } | State::Changing => Flow::Continue,
+    /// Ends the socket of a refused client that has not ended it itself, and the wait of one that has no answer yet.
+    pub(super) fn handle_timeout(&mut self, gateway: &Gateway, now: Instant, out: &mut Outbox<'_>) -> Flow {
+        match std::mem::replace(&mut self.state, State::Changing) {
+            State::Judging(judging) if judging.deadline <= now => {
+                self.refuse(gateway, now, judging.greeting, SessionError::Unavailable, out)
+            }
+            state => {
+                let flow = match &state {
+                    State::Refused { deadline, goodbye, .. } if *deadline <= now => Flow::Close(*goodbye),
+                    State::Refused { .. }
+                    | State::Judging(_)
+                    | State::Out(_)
+                    | State::In { .. }
+                    | State::Changing => Flow::Continue,
+                };
+                self.state = state;
+                flow
+            }
         }
     }
 
@@ -163,7 +242,7 @@ impl Sessions {
         matches!(self.state, State::Refused { .. })
     }
 
-    fn join(
+    fn accept(
         &mut self,
         gateway: &Arc<Gateway>,
         now: Instant,
@@ -172,6 +251,7 @@ impl Sessions {
         context: Option<Box<str>>,
         out: &mut Outbox<'_>,
     ) {
+        gateway.app.metrics.connect("accepted");
         let id = new_socket_id();
         let expires_at = principal.expires_at;
         let key = UserKey { issuer: principal.issuer, subject: principal.subject };
