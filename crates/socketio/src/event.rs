@@ -63,6 +63,21 @@ pub fn encode(out: &mut Vec<u8>, namespace: &str, name: &str, arguments: impl Fn
     out.push(b']');
 }
 
+/// Appends an event that this many binary messages follow, in the order of the numbers in its placeholders.
+pub fn encode_binary(
+    out: &mut Vec<u8>,
+    namespace: &str,
+    name: &str,
+    attachments: u32,
+    arguments: impl FnOnce(&mut Vec<u8>),
+) {
+    packet::encode_head(Kind::BinaryEvent, attachments, namespace, None, out);
+    out.push(b'[');
+    encode_string(name, out);
+    arguments(out);
+    out.push(b']');
+}
+
 /// Appends an acknowledgement whose one argument `argument` appends.
 pub fn encode_ack(out: &mut Vec<u8>, namespace: &str, id: u64, argument: impl FnOnce(&mut Vec<u8>)) {
     packet::encode_head(Kind::Ack, 0, namespace, Some(id), out);
@@ -183,6 +198,11 @@ mod tests {
         out.clear();
         encode_ack(&mut out, "/", 7, |out| out.extend_from_slice(b"{}"));
         assert_eq!(out, b"37[{}]");
+        out.clear();
+        encode_binary(&mut out, "/x", "a", 2, |out| {
+            out.extend_from_slice(br#",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}"#);
+        });
+        assert_eq!(out, br#"52-/x,["a",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#);
     }
 
     proptest::proptest! {

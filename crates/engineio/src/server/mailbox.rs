@@ -54,17 +54,21 @@ impl Mailbox {
         Self { state: Mutex::default(), limit: u32::try_from(limit).unwrap_or(u32::MAX) }
     }
 
-    /// Puts a whole server frame in the queue. When too much waits already the session is cut as a slow consumer.
-    pub fn post(&self, frame: Bytes) {
+    /// Puts whole server frames that belong together in the queue; `false` when they were not taken. When too much waits
+    /// already the session is cut as a slow consumer.
+    pub fn post(&self, frames: Bytes) -> bool {
+        let mut taken = false;
         self.put(|state, limit| {
             let mail = state.mail.get_or_insert_default();
-            if mail.bytes + frame.len() > limit && !mail.frames.is_empty() {
+            if mail.bytes + frames.len() > limit && !mail.frames.is_empty() {
                 state.overflowed = true;
             } else {
-                mail.bytes += frame.len();
-                mail.frames.push_back(frame);
+                mail.bytes += frames.len();
+                mail.frames.push_back(frames);
+                taken = true;
             }
         });
+        taken
     }
 
     /// Puts a frame that makes the one put so before needless, if that still waits: the newest state of something.
@@ -186,9 +190,9 @@ mod tests {
     #[test]
     fn more_than_the_bound_is_an_overflow_and_one_large_frame_is_not() {
         let mailbox = Mailbox::new(10);
-        mailbox.post(Bytes::from(vec![0; 50]));
+        assert!(mailbox.post(Bytes::from(vec![0; 50])));
         assert!(!mailbox.take_signals().overflowed);
-        mailbox.post(Bytes::from_static(b"x"));
+        assert!(!mailbox.post(Bytes::from_static(b"x")));
         assert!(mailbox.take_signals().overflowed);
     }
 
@@ -228,7 +232,7 @@ mod tests {
         let mailbox = Mailbox::new(10);
         mailbox.post(Bytes::from_static(b"x"));
         mailbox.shut();
-        mailbox.post(Bytes::from_static(b"y"));
+        assert!(!mailbox.post(Bytes::from_static(b"y")));
         assert_eq!(mailbox.take_frame(), None);
     }
 }

@@ -12,7 +12,7 @@ pub mod outbox;
 pub mod mailbox;
 mod slot;
 mod wheel;
-mod pace;
+pub mod pace;
 mod sids;
 pub mod origins;
 pub mod clock;

@@ -66,6 +66,11 @@ impl<'b> Outbox<'b> {
     }
 }
 
+/// One binary message as a whole server frame, to stand behind the text that announces it.
+pub fn encode_binary(out: &mut Vec<u8>, data: &[u8]) {
+    frame::encode(Opcode::Binary, data, out);
+}
+
 /// One text message as a whole server frame: encoded once, shared by all its receivers.
 pub fn encode_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     Outbox { frames: out, payload_break: None }.text(write);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::setting;
 
-/// Bounds per connection.
+/// Bounds per connection and per user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
@@ -24,6 +24,10 @@ pub struct LimitsConfig {
     /// Default 262144. The newest list always fits.
     #[serde(with = "setting")]
     pub mailbox: NonZeroUsize,
+    /// Messages a second that all sessions of one user may send to one another, and at once. Default 20: what a person
+    /// does; a stream of positions or strokes needs more.
+    #[serde(with = "setting")]
+    pub sends_per_second: NonZeroU32,
 }
 
 impl Default for LimitsConfig {
@@ -33,6 +37,7 @@ impl Default for LimitsConfig {
             packets_per_second: NonZeroU32::MIN.saturating_add(199),
             packets_burst: NonZeroU32::MIN.saturating_add(999),
             mailbox: NonZeroUsize::MIN.saturating_add(262_143),
+            sends_per_second: NonZeroU32::MIN.saturating_add(19),
         }
     }
 }

@@ -13,6 +13,7 @@ use socketio::{Connection, Event, NamespaceId};
 
 use super::Gateway;
 use super::codes::SessionError;
+use super::events::Call;
 use super::sessions::Sessions;
 
 /// One socket: its Socket.IO connection, and what it is in the namespace.
@@ -51,8 +52,9 @@ impl Client {
                 self.sessions.leave(&self.gateway, now, "client_disconnect");
                 Flow::Continue
             }
-            Event::Event { id, .. } => {
-                self.sessions.on_event(&self.gateway, id, out);
+            Event::Event { id, name, json, attachments, .. } => {
+                let call = Call { id, name: &name, json: &json, attachments: &attachments };
+                self.sessions.on_event(&self.gateway, now, &call, out);
                 Flow::Continue
             }
             // The server asks for none.

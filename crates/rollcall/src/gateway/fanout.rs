@@ -1,11 +1,11 @@
-//! How a change reaches a user's sessions: one serialization an update, shared by all of them, and bursts told in one.
-//! The only place that puts frames into mailboxes. Does not know: what has changed.
+//! How a change or a message reaches a user's sessions: one serialization, shared by all of them, and bursts of changes
+//! told in one. The only place that puts frames into mailboxes. Does not know: what has changed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engineio::server::outbox::encode_text;
+use engineio::server::outbox::{encode_binary, encode_text};
 use engineio::server::{Outbox, spawn};
 use socketio::event;
 
@@ -20,6 +20,25 @@ use crate::registry::{Roster, SocketId, User};
 #[derive(Debug)]
 pub(super) struct Fanout {
     app: Arc<App>,
+}
+
+/// What one session, or the server, says to others of the same user.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    /// The session that it comes from; `None` from the server.
+    pub(super) from: Option<SocketId>,
+    pub(super) event: &'a str,
+    /// JSON, with a placeholder for each attachment.
+    pub(super) data: &'a str,
+    pub(super) attachments: &'a [Bytes],
+}
+
+/// Which of a user's sessions get a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receivers {
+    One(SocketId),
+    All,
+    AllBut(SocketId),
 }
 
 /// When a change is to be told.
@@ -76,6 +95,52 @@ impl Fanout {
             Timing::Now => drop(self.tell(now, now, roster, None)),
             timing => self.later(now, user, timing),
         }
+    }
+
+    /// Puts a message into the queues of its receivers; gives how many took it.
+    pub(super) fn message(&self, roster: &Roster<'_>, receivers: Receivers, message: &Message<'_>) -> usize {
+        let is_meant = |id: &SocketId| match receivers {
+            Receivers::One(one) => one == *id,
+            Receivers::All => true,
+            Receivers::AllBut(one) => one != *id,
+        };
+        let mut meant = roster.sessions().iter().filter(|session| is_meant(&session.id)).peekable();
+        if meant.peek().is_none() {
+            return 0;
+        }
+        let frames = self.encode_message(message);
+        meant.filter(|session| session.mailbox.post(frames.clone())).count()
+    }
+
+    /// The text and the attachments behind it as one piece: nothing comes between them.
+    fn encode_message(&self, message: &Message<'_>) -> Bytes {
+        let attachments =
+            message.attachments.iter().map(|data| data.len() + FRAME_HEADER_BYTES).sum::<usize>();
+        let mut frames = Vec::with_capacity(MESSAGE_BYTES + message.data.len() + attachments);
+        encode_text(&mut frames, |out| {
+            let arguments = |out: &mut Vec<u8>| {
+                out.extend_from_slice(br#",{"from":"#);
+                match message.from {
+                    Some(from) => event::encode_string(from.as_str(), out),
+                    None => out.extend_from_slice(b"null"),
+                }
+                out.extend_from_slice(br#","event":"#);
+                event::encode_string(message.event, out);
+                out.extend_from_slice(br#","data":"#);
+                out.extend_from_slice(message.data.as_bytes());
+                out.extend_from_slice(br#","sentAt":""#);
+                out.extend_from_slice(to_iso8601(self.app.clock.unix_millis()).as_bytes());
+                out.extend_from_slice(br#""}"#);
+            };
+            match u32::try_from(message.attachments.len()) {
+                Ok(count @ 1..) => event::encode_binary(out, NAMESPACE, "sessions:message", count, arguments),
+                Ok(0) | Err(_) => event::encode(out, NAMESPACE, "sessions:message", arguments),
+            }
+        });
+        for data in message.attachments {
+            encode_binary(&mut frames, data);
+        }
+        frames.into()
     }
 
     /// One update for all of a burst, when it is due.
@@ -156,6 +221,9 @@ const QUIET: Duration = Duration::from_millis(100);
 /// What surrounds a list, and what one item takes: first guesses of a buffer's size.
 const FRAME_BYTES: usize = 96;
 const ITEM_BYTES: usize = 256;
+/// The same of a message without its data, and of what stands in front of each attachment.
+const MESSAGE_BYTES: usize = 320;
+const FRAME_HEADER_BYTES: usize = 10;
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,13 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
-//! namespace), `admission` (who may in), `judging` (who has to wait for that), `fanout` (how a change reaches the others), `codes` (how an error ends a socket).
+//! namespace), `admission` (who may in), `judging` (who has to wait for that), `events` (what a client may do), `fanout`
+//! (how a change or a message reaches the others), `codes` (how an error ends a socket).
 
 pub mod connection;
 mod sessions;
 mod admission;
 mod judging;
 mod greeting;
+mod events;
 mod fanout;
 mod items;
 pub mod codes;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use engineio::server::pace::Rate;
 use engineio::server::{Factory, Mailbox, Opening, Rejection};
 use socketio::Connection;
 
@@ -32,6 +35,8 @@ pub struct Gateway {
     fanout: Arc<Fanout>,
     user_agents: Interner,
     socketio: socketio::Config,
+    /// How often one user may send to their own sessions.
+    sends_rate: Rate,
     /// Nobody new is taken: the process is about to end.
     closed: AtomicBool,
 }
@@ -47,6 +52,10 @@ impl Gateway {
                 namespaces: &[sessions::NAMESPACE],
                 max_attachment_bytes: app.config.limits.max_payload.get(),
                 ..socketio::Config::default()
+            },
+            sends_rate: {
+                let per_second = app.config.limits.sends_per_second.get();
+                Rate::new(per_second, per_second, app.clock.now())
             },
             closed: AtomicBool::new(false),
             app,

@@ -12,6 +12,7 @@ use socketio::event;
 use super::Gateway;
 use super::admission::{NotAdmitted, judge};
 use super::codes::{Ending, SessionError};
+use super::events::{self, Call, Caller};
 use super::greeting::{Given, Greeting};
 use super::judging::{Judging, Kept, wake_when_resolved};
 use crate::identity::Principal;
@@ -145,19 +146,12 @@ impl Sessions {
         }
     }
 
-    /// An event of section 2 of the wire contract. Gives the code of an error, for the acknowledgement if one is asked
-    /// for.
-    pub(super) fn on_event(&self, gateway: &Gateway, id: Option<u64>, out: &mut Outbox<'_>) {
-        let code = "event_unknown";
-        gateway.app.metrics.event_error(code);
-        if let Some(id) = id {
-            out.text(|out| {
-                event::encode_ack(out, NAMESPACE, id, |out| {
-                    out.extend_from_slice(
-                        br#"{"ok":false,"code":"event_unknown","message":"There is no such event."}"#,
-                    );
-                });
-            });
+    /// The client asks for something.
+    pub(super) fn on_event(&self, gateway: &Gateway, now: Instant, call: &Call<'_>, out: &mut Outbox<'_>) {
+        match &self.state {
+            State::In { user, id, .. } => events::handle(gateway, now, Caller { user, id }, call, out),
+            // The connection lets no event through from one who is not in, and it is kept from one who is judged.
+            State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {}
         }
     }
 

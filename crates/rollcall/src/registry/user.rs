@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use engineio::server::pace::Pace;
+
 use super::{Session, SocketId};
 use crate::identity::IssuerId;
 
@@ -28,6 +30,7 @@ struct State {
     sessions: Vec<Session>,
     revision: u64,
     burst: Burst,
+    sends: Pace,
     /// The last session has left and the registry has let go: whoever joins now needs a new `User`.
     retired: bool,
 }
@@ -120,6 +123,11 @@ impl Roster<'_> {
 
     pub(super) fn is_retired(&self) -> bool {
         self.state.retired
+    }
+
+    /// How often the user's sessions have sent to one another of late.
+    pub fn sends(&mut self) -> &mut Pace {
+        &mut self.state.sends
     }
 
     /// The memory of `gateway::fanout`.

@@ -49,7 +49,7 @@ impl Metrics {
         registry.register("session_ends", "Sessions that ended by reason", session_ends.family.clone());
         let closes = Labelled::new("reason", &[]);
         registry.register("closes", "Engine.IO connections that closed by reason", closes.family.clone());
-        let event_errors = Labelled::new("code", &["event_unknown"]);
+        let event_errors = Labelled::new("code", &EVENT_ERRORS);
         registry.register(
             "event_errors",
             "Events of clients that were refused by code",
@@ -204,6 +204,9 @@ impl Labelled {
 
 const CONNECT_RESULTS: [&str; 5] =
     ["accepted", "token_missing", "token_invalid", "token_expired", "context_invalid"];
+
+const EVENT_ERRORS: [&str; 5] =
+    ["event_unknown", "payload_invalid", "payload_too_large", "rate_limited", "session_not_found"];
 
 /// An update that is coalesced takes 25 ms on purpose; a second is far too long.
 const UPDATE_BUCKETS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];

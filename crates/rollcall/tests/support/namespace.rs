@@ -1,0 +1,102 @@
+//! The namespace as a test speaks it: joins, asks with an acknowledgement, waits for an event.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
+
+use serde_json::Value;
+
+use crate::live::wire::Wire;
+use crate::live::{Live, event};
+
+/// One socket in the namespace, and all events that it was told.
+pub struct Tab {
+    pub wire: Wire,
+    /// Its `socket.id`.
+    pub id: String,
+    pub ready: Value,
+    next_ack: u64,
+}
+
+impl Tab {
+    /// A WebSocket of this user, in the namespace.
+    pub async fn join(live: &Live, user: &str) -> Self {
+        Self::join_with(live, &live.connect_packet(user)).await
+    }
+
+    /// The same with this CONNECT packet.
+    pub async fn join_with(live: &Live, packet: &str) -> Self {
+        let mut wire = live.socket().await;
+        wire.say(packet).await;
+        assert!(wire.text().await.starts_with(r#"40/sessions,{"sid":""#));
+        let (name, arguments) = event(&wire.text().await).unwrap();
+        assert_eq!(name, "sessions:ready", "{arguments:?}");
+        let ready = arguments.into_iter().next().unwrap();
+        let id = ready["socketId"].as_str().unwrap().to_owned();
+        Self { wire, id, ready, next_ack: 0 }
+    }
+
+    /// Emits with an acknowledgement, and gives its argument; what comes before it is passed over.
+    pub async fn ask(&mut self, name: &str, argument: &str) -> Value {
+        let id = self.emit(name, argument).await;
+        self.acknowledgement(id).await
+    }
+
+    /// Emits with an acknowledgement that is waited for later.
+    pub async fn emit(&mut self, name: &str, argument: &str) -> u64 {
+        self.next_ack += 1;
+        let comma = if argument.is_empty() { "" } else { "," };
+        self.wire.say(&format!("42/sessions,{}[\"{name}\"{comma}{argument}]", self.next_ack)).await;
+        self.next_ack
+    }
+
+    pub async fn acknowledgement(&mut self, id: u64) -> Value {
+        let head = format!("43/sessions,{id}[");
+        loop {
+            let text = self.wire.text().await;
+            if let Some(argument) = text.strip_prefix(&head) {
+                return serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap();
+            }
+        }
+    }
+
+    /// The arguments of the next event of this name; what comes before it is passed over.
+    pub async fn event(&mut self, name: &str) -> Vec<Value> {
+        loop {
+            match event(&self.wire.text().await) {
+                Some((found, arguments)) if found == name => return arguments,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next update whose list has this many sessions.
+    pub async fn list_of(&mut self, sessions: usize) -> Vec<Value> {
+        loop {
+            let arguments = self.event("sessions:update").await;
+            let list = arguments[0].as_array().unwrap();
+            if list.len() == sessions {
+                return list.clone();
+            }
+        }
+    }
+
+    /// The names of the events that came before the answer to a question that is asked now.
+    pub async fn heard(&mut self) -> Vec<String> {
+        let id = self.emit("sessions:none", "").await;
+        let head = format!("43/sessions,{id}[");
+        let mut names = Vec::new();
+        loop {
+            let text = self.wire.text().await;
+            if text.starts_with(&head) {
+                return names;
+            }
+            names.extend(event(&text).map(|(name, _)| name));
+        }
+    }
+}
+
+/// What an answer says besides its sentence.
+pub fn told(answer: &Value) -> Value {
+    let mut told = answer.clone();
+    told.as_object_mut().unwrap().remove("message");
+    told
+}
