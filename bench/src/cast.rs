@@ -51,10 +51,15 @@ impl Cast {
             exp: self.issued_at + TOKEN_TTL_SECONDS,
         };
         let token = encode(&Header::default(), &claims, &self.key)?;
-        let context = format!("dashboard-tab-{tab}");
+        let context = self.context(index);
         out.extend_from_slice(b"40/sessions,");
         serde_json::to_writer(out, &Auth { token: &token, context: &context })?;
         Ok(())
+    }
+
+    /// What the session `index` calls itself.
+    pub(crate) fn context(&self, index: usize) -> String {
+        format!("dashboard-tab-{}", index % self.per_user as usize)
     }
 
     /// The browser of the session `index`: the same one for all sessions of a user.

@@ -9,6 +9,8 @@ pub(crate) enum HandshakeError {
     /// The server answered something else, as it does for a wrong path or when it sheds load.
     #[error("the server answered {status:?} instead of 101: {body}")]
     Status {
+        /// Its number; 0 when there is none.
+        code: u16,
         /// The status line.
         status: String,
         /// What came of the body with it, at most [`BODY_SHOWN`] characters.
@@ -53,9 +55,10 @@ pub(crate) fn decode_response(bytes: &[u8]) -> Result<Option<usize>, HandshakeEr
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("101") {
+    let code = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+    if code != 101 {
         let body = String::from_utf8_lossy(&bytes[end + 4..]).chars().take(BODY_SHOWN).collect();
-        return Err(HandshakeError::Status { status: status.to_owned(), body });
+        return Err(HandshakeError::Status { code, status: status.to_owned(), body });
     }
     let mut accepted = false;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {

@@ -23,10 +23,20 @@ pub(crate) enum Violation {
     FinalListWrong,
     /// The session ended though nobody had asked for it.
     EndedEarly,
+    /// A field of a list is not what the contract says.
+    FieldWrong,
+    /// `sessions:message` is not what was sent, or came to whom it was not sent.
+    MessageWrong,
+    /// `sessions:send` was taken, and nobody heard it.
+    MessageLost,
+    /// The answer to `sessions:send` is not what the contract says.
+    AckWrong,
+    /// A session that was cut was not let in again.
+    NotReadyAgain,
 }
 
 impl Violation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 13] = [
         Self::ReadyTwice,
         Self::ReadyWithoutSelf,
         Self::ReadyForAnother,
@@ -35,6 +45,11 @@ impl Violation {
         Self::ListTooLong,
         Self::FinalListWrong,
         Self::EndedEarly,
+        Self::FieldWrong,
+        Self::MessageWrong,
+        Self::MessageLost,
+        Self::AckWrong,
+        Self::NotReadyAgain,
     ];
 }
 
@@ -49,6 +64,11 @@ impl fmt::Display for Violation {
             Self::ListTooLong => "a list has more sessions than the user",
             Self::FinalListWrong => "the newest list is not the user's sessions",
             Self::EndedEarly => "the session ended early",
+            Self::FieldWrong => "a field is wrong",
+            Self::MessageWrong => "a relayed message is wrong",
+            Self::MessageLost => "a relayed message was not heard",
+            Self::AckWrong => "an acknowledgement is wrong",
+            Self::NotReadyAgain => "the session was not let in again",
         })
     }
 }
@@ -76,6 +96,13 @@ impl Ledger {
         if self.examples.len() < EXAMPLES_MAX {
             self.examples.push(format!("session {index}: {violation}: {detail}"));
         }
+    }
+
+    /// Takes over what another part of the run has noted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        let room = EXAMPLES_MAX - self.examples.len();
+        self.examples.extend(other.examples.iter().take(room).cloned());
     }
 
     /// All violations together.
@@ -114,12 +141,16 @@ mod tests {
             ledger.note(violation, place, "seen");
         }
         for index in 0..20 {
-            ledger.note(Violation::EndedEarly, index, "eof");
+            ledger.note(Violation::NotReadyAgain, index, "eof");
         }
-        assert_eq!(ledger.total(), 28);
-        let last = Entry { violation: "the session ended early".into(), count: 21 };
+        assert_eq!(ledger.total(), 33);
+        let last = Entry { violation: "the session was not let in again".into(), count: 21 };
         assert_eq!(ledger.entries().pop(), Some(last));
         assert_eq!(ledger.examples().len(), EXAMPLES_MAX);
         assert_eq!(ledger.examples()[1], "session 1: ready does not list its own socket: seen");
+        let mut both = Ledger::default();
+        both.note(Violation::ReadyTwice, 7, "seen");
+        both.add(&ledger);
+        assert_eq!((both.total(), both.examples().len()), (34, EXAMPLES_MAX));
     }
 }

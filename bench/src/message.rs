@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -36,8 +36,39 @@ pub(crate) enum Message {
         /// A sentence for a person.
         message: String,
     },
+    /// `sessions:message`.
+    Relayed(Relayed),
+    /// `43/sessions,ID[…]`: the answer to an event.
+    Ack {
+        /// The number that the event was sent with.
+        id: u64,
+        /// What it says.
+        ack: Ack,
+    },
     /// Any other event: named, not read.
     OtherEvent(String),
+}
+
+/// What one session has sent to another of its user.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Relayed {
+    /// The [`id_hash`] of the sender.
+    #[serde(deserialize_with = "hashed")]
+    pub(crate) from: u64,
+    /// What the sender called it.
+    pub(crate) event: String,
+    /// The number that this client sends.
+    pub(crate) data: u64,
+}
+
+/// How an event was taken: the fields that the gateway documents for `sessions:send`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Ack {
+    pub(crate) ok: bool,
+    /// To how many sessions it went.
+    pub(crate) delivered: Option<u32>,
+    /// Why it was not taken.
+    pub(crate) code: Option<String>,
 }
 
 /// What is kept of a list of sessions: enough to compare it with the sessions that there should be.
@@ -73,7 +104,7 @@ impl Message {
             (Some('2'), None) => Ok(Self::Ping),
             (Some('6'), None) => Ok(Self::Noop),
             (Some('4'), Some('4')) => Ok(Self::ConnectRefused(text[2..].to_owned())),
-            (Some('4'), Some(kind @ '0'..='2')) => {
+            (Some('4'), Some(kind @ '0'..='3')) => {
                 let data = text[2..].strip_prefix(NAMESPACE).ok_or_else(|| wrong("another namespace"))?;
                 match kind {
                     '0' => {
@@ -82,6 +113,8 @@ impl Message {
                         Ok(Self::Connected(id_hash(&connected.sid)))
                     }
                     '1' => Ok(Self::Disconnected),
+                    '3' => Self::decode_ack(data)
+                        .ok_or_else(|| wrong("an acknowledgement in another form than documented")),
                     _ => Self::decode_event(data.trim_start_matches(|c: char| c.is_ascii_digit()), own)
                         .ok_or_else(|| wrong("an event in another form than documented")),
                 }
@@ -112,8 +145,15 @@ impl Message {
                 let error: Refusal = serde_json::from_str(argument?).ok()?;
                 Self::Error { code: error.code, message: error.message }
             }
+            "sessions:message" => Self::Relayed(serde_json::from_str(argument?).ok()?),
             _ => Self::OtherEvent(name),
         })
+    }
+
+    fn decode_ack(data: &str) -> Option<Self> {
+        let (id, arguments) = data.split_at(data.find('[')?);
+        let [ack] = serde_json::from_str::<[Ack; 1]>(arguments).ok()?;
+        Some(Self::Ack { id: id.parse().ok()?, ack })
     }
 }
 
@@ -135,6 +175,10 @@ pub(crate) fn id_hash(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish()
+}
+
+fn hashed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(id_hash(&Cow::<'de, str>::deserialize(deserializer)?))
 }
 
 #[derive(Deserialize)]
@@ -214,6 +258,25 @@ mod tests {
             r#"42/sessions,["sessions:error",{"code":"token_expired","message":"Too late.","more":1}]"#,
             Message::Error { code: "token_expired".into(), message: "Too late.".into() },
         );
+        check(
+            r#"42/sessions,["sessions:message",{"from":"c","event":"note","data":7,"sentAt":"x"}]"#,
+            Message::Relayed(Relayed { from: id_hash("c"), event: "note".into(), data: 7 }),
+        );
+        check(
+            r#"43/sessions,12[{"ok":true,"delivered":1,"complete":true}]"#,
+            Message::Ack { id: 12, ack: Ack { ok: true, delivered: Some(1), code: None } },
+        );
+        check(
+            r#"43/sessions,0[{"ok":false,"code":"event_unknown","message":"There is no such event."}]"#,
+            Message::Ack {
+                id: 0,
+                ack: Ack { ok: false, delivered: None, code: Some("event_unknown".into()) },
+            },
+        );
+        check(
+            r#"42/sessions, [ "sessions:update" , [ { "socketId" : "c" } ] ]"#,
+            Message::Update(list(&["c"], false, None)),
+        );
         check(r#"42/sessions,12["sessions:new",{}]"#, Message::OtherEvent("sessions:new".into()));
     }
 
@@ -222,6 +285,9 @@ mod tests {
         let check = |text: &str| assert!(Message::decode(text, 0).is_err(), "{text}");
         for text in ["", "9", "22", "4", "49", "é", "4é", r#"40{"sid":"x"}"#, r#"40/sessions,{}"#] {
             check(text);
+        }
+        for ack in ["", "1", "1[]", "[{}]", "x[{\"ok\":true}]"] {
+            check(&format!("43/sessions,{ack}"));
         }
         for event in ["", "[]", "[1]", r#"["sessions:ready"]"#, r#"["sessions:update",{}]"#, "{}"] {
             check(&format!("42/sessions,{event}"));

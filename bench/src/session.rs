@@ -9,7 +9,7 @@
 use thiserror::Error;
 
 use crate::ledger::{Ledger, Violation};
-use crate::message::{List, Message};
+use crate::message::{Ack, List, Message, Relayed};
 
 /// What a client remembers of its session: a few numbers, whatever the lists hold.
 #[derive(Debug)]
@@ -32,15 +32,34 @@ enum Stage {
     Leaving,
 }
 
-/// What the connection owes the server now.
+/// Whose session it is, and what may be asked of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) struct Seat {
+    /// Which of all sessions, for the ledger.
+    pub(crate) index: usize,
+    /// How many sessions the user may be seen with.
+    pub(crate) siblings: u32,
+    /// The server says the same to everybody: what it says is not looked at.
+    pub(crate) canned: bool,
+}
+
+/// What follows from a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
     /// Nothing.
     Nothing,
-    /// Socket.IO's CONNECT with the token.
+    /// Socket.IO's CONNECT with the token is owed to the server.
     Connect,
-    /// Engine.IO's pong, `3`.
+    /// Engine.IO's pong, `3`, is.
     Pong,
+    /// `ready` has come.
+    Ready,
+    /// A list has come.
+    Updated,
+    /// Another session of the user has sent this.
+    Relayed(Relayed),
+    /// An event was answered: its number, and how.
+    Acked(u64, Ack),
 }
 
 /// The server ended the session, or does not speak the protocol.
@@ -72,24 +91,23 @@ impl Session {
         Self { stage: Stage::Opening, ready: false, own: 0, newest, updated: false, told_itself: false }
     }
 
-    /// Takes one packet. `index` and `siblings`, how many sessions the user has, are for the `ledger`.
+    /// Takes one packet. `seat` is for the `ledger`.
     pub(crate) fn handle_message(
         &mut self,
-        index: usize,
-        siblings: u32,
+        seat: Seat,
         message: Message,
         ledger: &mut Ledger,
-    ) -> Result<Answer, SessionEnd> {
+    ) -> Result<Step, SessionEnd> {
         if self.stage == Stage::Leaving {
-            return Ok(Answer::Nothing);
+            return Ok(Step::Nothing);
         }
         match message {
             Message::Open if self.stage == Stage::Opening => {
                 self.stage = Stage::Joining;
-                return Ok(Answer::Connect);
+                return Ok(Step::Connect);
             }
             Message::Open => return Err(SessionEnd::OutOfOrder("an Engine.IO open packet")),
-            Message::Ping => return Ok(Answer::Pong),
+            Message::Ping => return Ok(Step::Pong),
             Message::Connected(own) if self.stage == Stage::Joining => {
                 self.stage = Stage::Joined;
                 self.own = own;
@@ -98,19 +116,30 @@ impl Session {
             Message::Ready(..) | Message::Update(_) if self.stage != Stage::Joined => {
                 return Err(SessionEnd::OutOfOrder("a list"));
             }
-            Message::Ready(own, list) => self.on_ready(index, siblings, own, list, ledger),
-            Message::Update(list) => self.on_update(index, siblings, list, ledger),
+            Message::Ready(own, list) => return Ok(self.on_ready(seat, own, list, ledger)),
+            Message::Update(list) => {
+                self.on_update(seat, list, ledger);
+                return Ok(Step::Updated);
+            }
+            Message::Relayed(relayed) => return Ok(Step::Relayed(relayed)),
+            Message::Ack { id, ack } => return Ok(Step::Acked(id, ack)),
             Message::Error { code, message } => return Err(SessionEnd::Refused { code, message }),
             Message::ConnectRefused(message) => return Err(SessionEnd::ConnectRefused(message)),
             Message::Disconnected | Message::Close => return Err(SessionEnd::Disconnected),
             Message::Noop | Message::OtherEvent(_) => {}
         }
-        Ok(Answer::Nothing)
+        Ok(Step::Nothing)
     }
 
     /// From now on the client goes; whatever still comes is not read.
     pub(crate) fn leave(&mut self) {
         self.stage = Stage::Leaving;
+    }
+
+    /// Takes an update whose list nobody reads: there was no time to.
+    pub(crate) fn count_update(&mut self) {
+        self.updated = true;
+        self.told_itself = true;
     }
 
     /// Whether `ready` has come.
@@ -138,40 +167,42 @@ impl Session {
         self.newest
     }
 
-    fn on_ready(&mut self, index: usize, siblings: u32, own: u64, list: List, ledger: &mut Ledger) {
+    fn on_ready(&mut self, seat: Seat, own: u64, list: List, ledger: &mut Ledger) -> Step {
         if self.ready {
-            ledger.note(Violation::ReadyTwice, index, format_args!("{} sessions", list.len));
-            return;
+            ledger.note(Violation::ReadyTwice, seat.index, format_args!("{} sessions", list.len));
+            return Step::Nothing;
         }
-        if own != self.own {
-            ledger.note(Violation::ReadyForAnother, index, "socketId and sid differ");
+        if own != self.own && !seat.canned {
+            ledger.note(Violation::ReadyForAnother, seat.index, "socketId and sid differ");
         }
-        if !list.has_own {
-            ledger.note(Violation::ReadyWithoutSelf, index, format_args!("{} sessions", list.len));
+        if !list.has_own && !seat.canned {
+            ledger.note(Violation::ReadyWithoutSelf, seat.index, format_args!("{} sessions", list.len));
         }
         self.ready = true;
-        self.take(index, siblings, list, ledger);
+        self.take(seat, list, ledger);
+        Step::Ready
     }
 
-    fn on_update(&mut self, index: usize, siblings: u32, list: List, ledger: &mut Ledger) {
+    fn on_update(&mut self, seat: Seat, list: List, ledger: &mut Ledger) {
         if !self.ready {
-            ledger.note(Violation::UpdateBeforeReady, index, format_args!("{} sessions", list.len));
+            ledger.note(Violation::UpdateBeforeReady, seat.index, format_args!("{} sessions", list.len));
         }
         if let (Some(before), Some(now)) = (self.newest.revision, list.revision) {
             // The first update may be the very change that `ready` told.
             let rises = if self.updated { now > before } else { now >= before };
-            if !rises {
-                ledger.note(Violation::RevisionNotRising, index, format_args!("{now} after {before}"));
+            if !rises && !seat.canned {
+                ledger.note(Violation::RevisionNotRising, seat.index, format_args!("{now} after {before}"));
             }
         }
         self.updated = true;
-        self.told_itself |= list.has_own;
-        self.take(index, siblings, list, ledger);
+        self.told_itself |= list.has_own || seat.canned;
+        self.take(seat, list, ledger);
     }
 
-    fn take(&mut self, index: usize, siblings: u32, list: List, ledger: &mut Ledger) {
-        if list.len > siblings {
-            ledger.note(Violation::ListTooLong, index, format_args!("{} of {siblings}", list.len));
+    fn take(&mut self, seat: Seat, list: List, ledger: &mut Ledger) {
+        if list.len > seat.siblings && !seat.canned {
+            let seen = format_args!("{} of {}", list.len, seat.siblings);
+            ledger.note(Violation::ListTooLong, seat.index, seen);
         }
         self.newest = list;
     }
@@ -186,13 +217,13 @@ mod tests {
     use crate::message::id_hash;
 
     /// A session that was told all of `packets`, and the violations that it found.
-    fn told(packets: &[&str]) -> (Session, Result<Answer, SessionEnd>, Ledger) {
+    fn told(packets: &[&str]) -> (Session, Result<Step, SessionEnd>, Ledger) {
         let mut session = Session::new();
         let mut ledger = Ledger::default();
-        let mut last = Ok(Answer::Nothing);
+        let mut last = Ok(Step::Nothing);
         for packet in packets {
             let message = Message::decode(packet, session.own()).unwrap();
-            last = session.handle_message(0, 2, message, &mut ledger);
+            last = session.handle_message(SEAT, message, &mut ledger);
         }
         (session, last, ledger)
     }
@@ -205,6 +236,7 @@ mod tests {
         assert_eq!(found, expected, "{packets:?}");
     }
 
+    const SEAT: Seat = Seat { index: 0, siblings: 2, canned: false };
     const OPEN: &str = r#"0{"sid":"engine"}"#;
     const CONNECTED: &str = r#"40/sessions,{"sid":"a"}"#;
     const READY: &str =
@@ -215,11 +247,11 @@ mod tests {
 
     #[test]
     fn a_session_settles_with_its_own_ready_and_update() {
-        assert_eq!(told(&[OPEN]).1, Ok(Answer::Connect));
+        assert_eq!(told(&[OPEN]).1, Ok(Step::Connect));
         let (session, ..) = told(&[OPEN, CONNECTED, READY]);
         assert!(session.is_ready() && !session.is_settled());
         let (session, last, ledger) = told(&[OPEN, CONNECTED, READY, UPDATE, NEXT, "2"]);
-        assert_eq!(last, Ok(Answer::Pong));
+        assert_eq!(last, Ok(Step::Pong));
         assert!(session.is_settled());
         assert_eq!(session.newest().digest, id_hash("a").wrapping_add(id_hash("b")));
         assert_eq!(ledger.total(), 0, "{:?}", ledger.examples());
@@ -242,6 +274,33 @@ mod tests {
     }
 
     #[test]
+    fn of_a_canned_server_only_the_order_is_asked() {
+        let canned = Seat { canned: true, ..SEAT };
+        let mut session = Session::new();
+        let mut ledger = Ledger::default();
+        let ready = r#"42/sessions,["sessions:ready",{"socketId":"y","sessions":[]}]"#;
+        for packet in [OPEN, r#"40/sessions,{"sid":"z"}"#, ready, UPDATE, UPDATE] {
+            let message = Message::decode(packet, session.own()).unwrap();
+            session.handle_message(canned, message, &mut ledger).unwrap();
+        }
+        assert!(session.is_settled());
+        assert_eq!(ledger.total(), 0, "{:?}", ledger.examples());
+        let message = Message::decode(ready, 0).unwrap();
+        session.handle_message(canned, message, &mut ledger).unwrap();
+        assert_eq!(ledger.total(), 1);
+    }
+
+    #[test]
+    fn what_is_relayed_and_acknowledged_is_handed_on() {
+        let message = r#"42/sessions,["sessions:message",{"from":"b","event":"x","data":3}]"#;
+        let relayed = Relayed { from: id_hash("b"), event: "x".into(), data: 3 };
+        assert_eq!(told(&[OPEN, CONNECTED, READY, message]).1, Ok(Step::Relayed(relayed)));
+        let ack = Ack { ok: true, delivered: Some(1), code: None };
+        let packet = r#"43/sessions,9[{"ok":true,"delivered":1}]"#;
+        assert_eq!(told(&[OPEN, CONNECTED, READY, packet]).1, Ok(Step::Acked(9, ack)));
+    }
+
+    #[test]
     fn what_ends_a_session_says_why() {
         let error = r#"42/sessions,["sessions:error",{"code":"token_expired","message":"Too late."}]"#;
         let refused = SessionEnd::Refused { code: "token_expired".into(), message: "Too late.".into() };
@@ -257,6 +316,6 @@ mod tests {
         let (mut session, _, mut ledger) = told(&[OPEN, CONNECTED, READY, UPDATE]);
         session.leave();
         let message = Message::decode("41/sessions,", 0).unwrap();
-        assert_eq!(session.handle_message(0, 2, message, &mut ledger), Ok(Answer::Nothing));
+        assert_eq!(session.handle_message(SEAT, message, &mut ledger), Ok(Step::Nothing));
     }
 }

@@ -1,5 +1,10 @@
 //! Percentiles and ratios. Does not know: what was measured.
 
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
 /// The `percent`-th percentile of `sorted` by nearest rank: the smallest value that at least `percent` in 100 do not
 /// exceed. `None` of nothing. `sorted` rises; `percent` above 100 counts as 100.
 pub(crate) fn percentile(sorted: &[u32], percent: u32) -> Option<u32> {
@@ -14,6 +19,44 @@ pub(crate) fn growth_percent(before: u64, now: u64) -> f64 {
         return 0.0;
     }
     (now as f64 - before as f64) / before as f64 * 100.0
+}
+
+/// `duration` in whole microseconds; more than an hour is as good as an hour.
+pub(crate) fn micros_u32(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// The percentiles of `latencies`, microseconds in any order; all zero of nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50_ms: f64,
+    pub(crate) p90_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+    /// How many were measured.
+    pub(crate) count: usize,
+}
+
+impl Latency {
+    /// Sorts them first.
+    pub(crate) fn of(latencies: &mut [u32]) -> Self {
+        latencies.sort_unstable();
+        let millis = |percent| percentile(latencies, percent).map_or(0.0, |micros| f64::from(micros) / 1e3);
+        Self {
+            p50_ms: millis(50),
+            p90_ms: millis(90),
+            p99_ms: millis(99),
+            max_ms: millis(100),
+            count: latencies.len(),
+        }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50_ms, p90_ms, p99_ms, max_ms, count } = self;
+        write!(f, "p50 {p50_ms:.2} ms, p90 {p90_ms:.2} ms, p99 {p99_ms:.2} ms, max {max_ms:.2} ms of {count}")
+    }
 }
 
 #[cfg(test)]
@@ -35,6 +78,16 @@ mod tests {
         check(&[1, 9], 50, Some(1));
         check(&[1, 9], 51, Some(9));
         check(&[], 50, None);
+    }
+
+    #[test]
+    fn latencies_are_told_in_milliseconds_from_any_order() {
+        let mut micros: Vec<u32> = (1..=1_000).rev().map(|number| number * 10).collect();
+        let latency = Latency::of(&mut micros);
+        let expected = Latency { p50_ms: 5.0, p90_ms: 9.0, p99_ms: 9.9, max_ms: 10.0, count: 1_000 };
+        assert_eq!(latency, expected);
+        assert_eq!(Latency::of(&mut []), Latency::default());
+        assert_eq!(micros_u32(Duration::from_secs(7_200)), u32::MAX);
     }
 
     #[test]

@@ -1,55 +1,60 @@
-//! All connections of a run on one thread: connects them, answers for them, lets them go. Each step is bounded in
-//! time. Does not know: the server's process, rounds, how figures are shown.
+//! All clients of a run on one thread: connects them, answers for them, lets them go. Does not know: the server's
+//! process, what is measured, how figures are shown.
+//!
+//! In reading order: `source` (where connections come from) · `shared` (what they share, and the news) · `wire` (one
+//! TCP connection) · `hearing` (a packet and its session) · `websocket`, `polling` (the transports) · `tab` (one
+//! client) · `ramp` (steps that take their time) · `backoff`, `progress`.
 
+mod backoff;
+mod hearing;
+mod polling;
 mod progress;
+mod ramp;
+mod shared;
 mod source;
 mod tab;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod websocket;
+mod wire;
 
-pub(crate) use source::Sources;
-pub(crate) use tab::{End, Shared};
+pub(crate) use self::backoff::{backoff, chance};
+pub(crate) use self::progress::Progress;
+pub(crate) use self::ramp::Ramp;
+pub(crate) use self::shared::{End, News, Shared, Tally, What};
+pub(crate) use self::source::Sources;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll};
 use thiserror::Error;
 
-use self::progress::Progress;
 use self::tab::Tab;
+use crate::args::Load;
+use crate::cast::Cast;
 use crate::clock;
-use crate::ledger::Violation;
+use crate::ledger::{Ledger, Violation};
+use crate::session::{Seat, Session};
 
-/// The connections.
+/// The clients.
 pub(crate) struct Crowd {
     poll: Poll,
     events: Events,
-    /// By index; `None` once ended.
+    /// By index; `None` is one that is not there.
     tabs: Vec<Option<Tab>>,
     shared: Shared,
-    sessions: usize,
     per_user: usize,
-    settled: usize,
+    /// Whether a user may be seen with more sessions than there are.
+    ghosts_allowed: bool,
     live: usize,
-    /// Microseconds from connect to `ready`, of each session, in the order in which they became ready.
-    latencies: Vec<u32>,
-}
-
-/// What a ramp took.
-#[derive(Debug)]
-pub(crate) struct Ramp {
-    /// From the first connect to the last session's own update.
-    pub(crate) took: Duration,
-    /// Microseconds from connect to `ready`, rising.
-    pub(crate) latencies: Vec<u32>,
 }
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
 pub(crate) enum CrowdError {
     /// Nobody listens.
-    #[error("{0} refused the connection: is the gateway running there?")]
+    #[error("{0} refused the connection: is the server running there?")]
     Refused(std::net::SocketAddrV4),
     /// The process may not hold that many.
     #[error("no descriptor for session {index}: raise `ulimit -n` above the number of sessions ({source})")]
@@ -73,185 +78,175 @@ pub(crate) enum CrowdError {
 }
 
 impl Crowd {
-    /// Room for `sessions` sessions, `per_user` of a user.
-    pub(crate) fn new(sessions: u32, per_user: u32, shared: Shared) -> Result<Self, CrowdError> {
-        let sessions = sessions as usize;
+    /// Seats for `sessions` clients, `per_user` of a user; nobody is there yet.
+    pub(crate) fn new(load: &Load, sessions: u32, per_user: u32) -> Result<Self, CrowdError> {
+        let poll = Poll::new()?;
+        let shared = Shared {
+            target: load.url.0,
+            path: load.path.clone(),
+            transport: load.transport,
+            canned: load.canned,
+            cast: Cast::new(clock::unix_seconds(), &load.secret, load.first_user, per_user),
+            sources: Sources::new(std::process::id()),
+            registry: poll.registry().try_clone()?,
+            ledger: Ledger::default(),
+            tally: Tally::default(),
+            counts_only: false,
+            transcript: None,
+            now: clock::now(),
+            news: Vec::new(),
+            read: vec![0; READ_BUFFER],
+            out: Vec::new(),
+        };
         Ok(Self {
-            poll: Poll::new()?,
+            poll,
             events: Events::with_capacity(EVENTS_AT_ONCE),
-            tabs: Vec::with_capacity(sessions),
+            tabs: (0..sessions).map(|_| None).collect(),
             shared,
-            sessions,
             per_user: per_user as usize,
-            settled: 0,
+            ghosts_allowed: false,
             live: 0,
-            latencies: Vec::with_capacity(sessions),
         })
     }
 
-    /// Connects all, with at most `in_flight` between connect and their own update. The first one that is refused ends
-    /// it: so would the others be.
-    pub(crate) fn ramp(&mut self, in_flight: u32, sources: &mut Sources) -> Result<Ramp, CrowdError> {
-        let began = clock::now();
-        let mut progress = Progress::new(began, "connecting");
-        while self.settled < self.sessions {
-            while self.tabs.len() < self.sessions && self.tabs.len() - self.settled < in_flight as usize {
-                self.open(sources)?;
-            }
-            for (index, end) in self.turn(TURN)? {
-                let settled = self.tabs[index].as_ref().is_some_and(|tab| tab.session.is_settled());
-                if !settled {
-                    return Err(self.refused(index, end));
+    /// Begins to connect the client `index`, whose seat must be empty.
+    pub(crate) fn open(&mut self, index: usize) -> Result<(), CrowdError> {
+        self.shared.now = clock::now();
+        match Tab::open(index, &mut self.shared) {
+            Ok(tab) => {
+                if self.tabs[index].replace(tab).is_none() {
+                    self.live += 1;
                 }
-                self.note_end(index, end);
+                Ok(())
             }
-            let now = clock::now();
-            if progress.is_due(now) {
-                progress.say(now, self.settled, self.sessions);
-                self.check_deadlines(now)?;
-            }
-        }
-        let took = clock::now() - began;
-        let mut latencies = std::mem::take(&mut self.latencies);
-        latencies.sort_unstable();
-        Ok(Ramp { took, latencies })
-    }
-
-    /// Waits until the newest list of each session is its user's sessions, at most `patience`, and notes those whose
-    /// list then is not.
-    pub(crate) fn compare_lists(&mut self, patience: Duration) -> Result<(), CrowdError> {
-        let deadline = clock::now() + patience;
-        while !self.wrong_lists().is_empty() && clock::now() < deadline {
-            self.turn_and_note(TURN)?;
-        }
-        for (index, seen) in self.wrong_lists() {
-            self.shared.ledger.note(Violation::FinalListWrong, index, seen);
-        }
-        Ok(())
-    }
-
-    /// Stays connected for `duration` and answers pings; `what` stands before the progress.
-    pub(crate) fn hold(&mut self, duration: Duration, what: &'static str) -> Result<(), CrowdError> {
-        let began = clock::now();
-        let mut progress = Progress::new(began, what);
-        loop {
-            let now = clock::now();
-            let Some(left) = (began + duration).checked_duration_since(now).filter(|left| !left.is_zero())
-            else {
-                return Ok(());
-            };
-            if progress.is_due(now) {
-                progress.say_left(left, self.live);
-            }
-            self.turn_and_note(left.min(TURN))?;
-        }
-    }
-
-    /// Ends all sessions as closed tabs do; says how many the server had not let go within `patience`.
-    pub(crate) fn leave(&mut self, patience: Duration) -> Result<usize, CrowdError> {
-        let began = clock::now();
-        let mut progress = Progress::new(began, "leaving");
-        for index in 0..self.tabs.len() {
-            if let Some(tab) = &mut self.tabs[index]
-                && tab.leave(&mut self.shared).is_err()
-            {
-                self.drop_tab(index);
-            }
-            if index % LEAVE_BATCH == 0 {
-                self.turn_and_note(Duration::ZERO)?;
-            }
-        }
-        while self.live > 0 && clock::now() < began + patience {
-            self.turn_and_note(TURN)?;
-            let now = clock::now();
-            if progress.is_due(now) {
-                progress.say(now, self.sessions - self.live, self.sessions);
-            }
-        }
-        let held = self.live;
-        self.tabs.clear();
-        self.live = 0;
-        Ok(held)
-    }
-
-    /// Gives back what was shared, violations included.
-    pub(crate) fn into_shared(self) -> Shared {
-        self.shared
-    }
-
-    /// Sessions that are connected.
-    pub(crate) fn live(&self) -> usize {
-        self.live
-    }
-
-    /// Pings answered up to now.
-    pub(crate) fn pings(&self) -> u64 {
-        self.shared.pings
-    }
-
-    fn open(&mut self, sources: &mut Sources) -> Result<(), CrowdError> {
-        let index = self.tabs.len();
-        let mut tab = match Tab::connect(clock::now(), self.shared.target, sources) {
-            Ok(tab) => tab,
             Err(source) if matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                return Err(CrowdError::Descriptors { index, source });
+                Err(CrowdError::Descriptors { index, source })
             }
-            Err(error) => return Err(self.refused(index, error.into())),
-        };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut tab.stream, Token(index), interest)?;
-        self.tabs.push(Some(tab));
-        self.live += 1;
-        Ok(())
+            Err(error) => Err(self.refused(index, error.into())),
+        }
     }
 
-    /// Waits for readiness, at most `patience`, and gives each connection its turn; says which have ended.
-    fn turn(&mut self, patience: Duration) -> Result<Vec<(usize, End)>, CrowdError> {
+    /// Waits for readiness, at most `patience`, gives each connection its turn, and tells what has happened.
+    pub(crate) fn turn(&mut self, patience: Duration) -> Result<Vec<News>, CrowdError> {
         match self.poll.poll(&mut self.events, Some(patience)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         }
-        let mut ended = Vec::new();
+        let seats = self.tabs.len();
         for event in &self.events {
-            let Token(index) = event.token();
-            let siblings = siblings(self.sessions, self.per_user, index);
-            let Some(tab) = self.tabs.get_mut(index).and_then(Option::as_mut) else { continue };
-            let (was_ready, was_settled) = (tab.session.is_ready(), tab.session.is_settled());
+            let token = event.token();
+            let index = Tab::index_of(token);
+            let Some(seat) = self.tabs.get_mut(index) else { continue };
+            let Some(tab) = seat else { continue };
+            let about = Seat {
+                index,
+                siblings: match self.ghosts_allowed {
+                    true => u32::MAX,
+                    false => siblings(seats, self.per_user, index),
+                },
+                canned: self.shared.canned,
+            };
             let at_end = event.is_read_closed() || event.is_error();
-            let result = tab.on_ready(index, siblings, at_end, &mut self.shared);
-            if !was_ready && tab.session.is_ready() {
-                let micros = (clock::now() - tab.since).as_micros();
-                self.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
-            }
-            self.settled += usize::from(!was_settled && tab.session.is_settled());
-            if let Err(end) = result {
-                ended.push((index, end));
+            self.shared.now = clock::now();
+            if let Err(end) = tab.on_ready(about, token, at_end, &mut self.shared) {
+                let (left, settled) = (tab.session.is_leaving(), tab.session.is_settled());
+                *seat = None;
+                self.live -= 1;
+                self.shared.tell(index, What::Ended { end, left, settled });
             }
         }
-        Ok(ended)
+        Ok(std::mem::take(&mut self.shared.news))
     }
 
-    /// A turn after the ramp.
-    fn turn_and_note(&mut self, patience: Duration) -> Result<(), CrowdError> {
-        for (index, end) in self.turn(patience)? {
-            self.note_end(index, end);
+    /// A turn that notes who was sent away.
+    pub(crate) fn watch(&mut self, patience: Duration) -> Result<Vec<News>, CrowdError> {
+        let news = self.turn(patience)?;
+        for News { index, what, .. } in &news {
+            if let What::Ended { end, left: false, .. } = what {
+                self.shared.ledger.note(Violation::EndedEarly, *index, end);
+            }
         }
-        Ok(())
+        Ok(news)
     }
 
-    /// The session is gone; unless it was told to go, that is a violation.
-    fn note_end(&mut self, index: usize, end: End) {
-        let leaving = self.tabs[index].as_ref().is_some_and(|tab| tab.session.is_leaving());
-        if !leaving {
-            self.shared.ledger.note(Violation::EndedEarly, index, end);
-        }
-        self.drop_tab(index);
+    /// Sends a packet as the client `index`; nothing when it is not there.
+    pub(crate) fn send(&mut self, index: usize, packet: &[u8]) {
+        self.act(index, |tab, shared| tab.send(packet, shared));
     }
 
-    fn drop_tab(&mut self, index: usize) {
+    /// Lets the client `index` say goodbye; that it has ended is told when the server has let it go.
+    pub(crate) fn leave(&mut self, index: usize) {
+        self.act(index, Tab::leave);
+    }
+
+    /// Hangs up for the client `index`, without a word.
+    pub(crate) fn hang_up(&mut self, index: usize) {
         if self.tabs[index].take().is_some() {
             self.live -= 1;
+        }
+    }
+
+    /// The session of the client `index`, if it is there.
+    pub(crate) fn session(&self, index: usize) -> Option<&Session> {
+        self.tabs.get(index)?.as_ref().map(|tab| &tab.session)
+    }
+
+    /// Clients that began to connect more than `age` ago and are not ready.
+    pub(crate) fn overdue(&self, age: Duration) -> Vec<usize> {
+        let now = clock::now();
+        let late = |tab: &Tab| !tab.session.is_ready() && now.saturating_duration_since(tab.since) > age;
+        let tabs = self.tabs.iter().enumerate();
+        tabs.filter_map(|(index, tab)| tab.as_ref().is_some_and(late).then_some(index)).collect()
+    }
+
+    /// Seats, taken or not.
+    pub(crate) fn seats(&self) -> usize {
+        self.tabs.len()
+    }
+
+    /// Clients that are there.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// What was counted up to now.
+    pub(crate) fn tally(&self) -> Tally {
+        self.shared.tally
+    }
+
+    /// What went wrong up to now.
+    pub(crate) fn ledger(&mut self) -> &mut Ledger {
+        &mut self.shared.ledger
+    }
+
+    /// Updates are from now on counted and not read, or read again.
+    pub(crate) fn count_only(&mut self, counts_only: bool) {
+        self.shared.counts_only = counts_only;
+    }
+
+    /// A user may from now on be seen with sessions that were cut and whose end the server has not noticed.
+    pub(crate) fn allow_ghosts(&mut self) {
+        self.ghosts_allowed = true;
+    }
+
+    /// Keeps every packet from now on, with the client that got it.
+    pub(crate) fn keep_transcript(&mut self) {
+        self.shared.transcript = Some(Vec::new());
+    }
+
+    /// What was kept since the last call.
+    pub(crate) fn take_transcript(&mut self) -> Vec<(usize, String)> {
+        self.shared.transcript.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn act(&mut self, index: usize, act: impl FnOnce(&mut Tab, &mut Shared) -> Result<(), End>) {
+        self.shared.now = clock::now();
+        let Some(tab) = &mut self.tabs[index] else { return };
+        if let Err(end) = act(tab, &mut self.shared) {
+            let (left, settled) = (tab.session.is_leaving(), tab.session.is_settled());
+            self.hang_up(index);
+            self.shared.tell(index, What::Ended { end, left, settled });
         }
     }
 
@@ -263,35 +258,6 @@ impl Crowd {
             end => CrowdError::Session { index, end },
         }
     }
-
-    fn check_deadlines(&self, now: Instant) -> Result<(), CrowdError> {
-        let late = |tab: &Tab| !tab.session.is_settled() && now - tab.since > SETTLE_MAX;
-        match self.tabs.iter().position(|tab| tab.as_ref().is_some_and(late)) {
-            Some(index) => Err(CrowdError::Session { index, end: End::TimedOut(SETTLE_MAX.as_secs()) }),
-            None => Ok(()),
-        }
-    }
-
-    /// The sessions whose newest list is not what all sessions of their user say that they are. Sessions that ended
-    /// early have been noted as such; their users are passed over.
-    fn wrong_lists(&self) -> Vec<(usize, String)> {
-        let mut wrong = Vec::new();
-        for (user, tabs) in self.tabs.chunks(self.per_user).enumerate() {
-            if tabs.iter().any(Option::is_none) {
-                continue;
-            }
-            let sessions = || tabs.iter().flatten().map(|tab| &tab.session);
-            let digest = sessions().fold(0u64, |sum, session| sum.wrapping_add(session.own()));
-            for (place, session) in sessions().enumerate() {
-                let newest = session.newest();
-                if (newest.len as usize, newest.digest) != (tabs.len(), digest) {
-                    let seen = format!("{} sessions, {} are connected", newest.len, tabs.len());
-                    wrong.push((user * self.per_user + place, seen));
-                }
-            }
-        }
-        wrong
-    }
 }
 
 /// How many sessions the user of the session `index` has: the last user may have fewer than the others.
@@ -299,10 +265,6 @@ fn siblings(sessions: usize, per_user: usize, index: usize) -> u32 {
     (sessions - index / per_user * per_user).min(per_user) as u32
 }
 
-/// Longest wait for readiness, so that progress and deadlines are looked at.
-const TURN: Duration = Duration::from_millis(100);
-/// A gateway that has not said `ready` and `update` by then does not work.
-const SETTLE_MAX: Duration = Duration::from_secs(15);
+/// Sixteen times what an accepted session is told at once.
+const READ_BUFFER: usize = 64 << 10;
 const EVENTS_AT_ONCE: usize = 1_024;
-/// Goodbyes between two looks at what came back.
-const LEAVE_BATCH: usize = 64;

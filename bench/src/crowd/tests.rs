@@ -1,12 +1,12 @@
-//! The crowd against a server of canned answers on a thread of its own.
+//! The crowd against servers of canned answers on threads of their own.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::*;
-use crate::cast::Cast;
-use crate::ledger::Ledger;
+use crate::args::{Target, Transport};
 
 /// What the server says to each session: the id of the session, made from its number, stands for `$`.
 struct Script {
@@ -20,39 +20,39 @@ struct Script {
 
 #[test]
 fn a_crowd_comes_is_told_and_goes() {
-    let (mut crowd, result) = ramp(Script { to_one: GREETING, to_all: &[UPDATE, "2"], hangs_up: false });
+    let (mut crowd, result) = connect(Script { to_one: &GREETING, to_all: &[UPDATE, "2"], hangs_up: false });
     let ramp = result.unwrap();
     assert_eq!(ramp.latencies.len(), 4);
     crowd.compare_lists(PATIENCE).unwrap();
     let deadline = clock::now() + PATIENCE;
-    while crowd.pings() < 4 && clock::now() < deadline {
-        crowd.turn_and_note(TURN).unwrap();
+    while crowd.tally().pings < 4 && clock::now() < deadline {
+        crowd.watch(ramp::TURN).unwrap();
     }
-    assert_eq!((crowd.live(), crowd.pings()), (4, 4));
-    assert_eq!(crowd.leave(PATIENCE).unwrap(), 0);
-    let ledger = crowd.into_shared().ledger;
+    assert_eq!((crowd.live(), crowd.tally().pings), (4, 4));
+    assert_eq!(crowd.leave_all(PATIENCE).unwrap(), 0);
+    let ledger = crowd.ledger();
     assert_eq!(ledger.total(), 0, "{:?}", ledger.examples());
 }
 
 #[test]
 fn a_list_that_stays_wrong_is_noted_for_each_session() {
-    let (mut crowd, result) = ramp(Script { to_one: GREETING, to_all: &[], hangs_up: false });
+    let (mut crowd, result) = connect(Script { to_one: &GREETING, to_all: &[], hangs_up: false });
     result.unwrap();
     crowd.compare_lists(Duration::ZERO).unwrap();
-    let ledger = crowd.into_shared().ledger;
+    let ledger = crowd.ledger();
     assert_eq!(ledger.entries()[0].violation, Violation::FinalListWrong.to_string());
     assert_eq!(ledger.total(), 4, "{:?}", ledger.examples());
 }
 
 #[test]
 fn a_session_that_is_dropped_is_noted() {
-    let (mut crowd, result) = ramp(Script { to_one: GREETING, to_all: &[UPDATE], hangs_up: true });
+    let (mut crowd, result) = connect(Script { to_one: &GREETING, to_all: &[UPDATE], hangs_up: true });
     result.unwrap();
     let deadline = clock::now() + PATIENCE;
     while crowd.live() > 0 && clock::now() < deadline {
-        crowd.turn_and_note(TURN).unwrap();
+        crowd.watch(ramp::TURN).unwrap();
     }
-    let ledger = crowd.into_shared().ledger;
+    let ledger = crowd.ledger();
     assert_eq!(ledger.entries()[0].violation, Violation::EndedEarly.to_string());
     assert_eq!(ledger.total(), 4, "{:?}", ledger.examples());
 }
@@ -60,7 +60,7 @@ fn a_session_that_is_dropped_is_noted() {
 #[test]
 fn a_refused_token_is_told_with_its_code() {
     let refusal: &[&str] = &[r#"42/sessions,["sessions:error",{"code":"token_invalid","message":"No."}]"#];
-    let (_, result) = ramp(Script { to_one: refusal, to_all: &[], hangs_up: false });
+    let (_, result) = connect(Script { to_one: refusal, to_all: &[], hangs_up: false });
     let error = result.unwrap_err().to_string();
     assert!(error.contains("was not accepted: refused with the code token_invalid: No."), "{error}");
 }
@@ -70,33 +70,106 @@ fn nobody_there_is_told_with_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = address_of(&listener);
     drop(listener);
-    let error = crowd(address).ramp(2, &mut Sources::new(0)).unwrap_err().to_string();
+    let error = crowd(address).ramp(0..4, 2).unwrap_err().to_string();
     assert!(error.contains(&address.to_string()) && error.contains("refused"), "{error}");
 }
 
+#[test]
+fn a_polling_client_answers_a_ping_and_says_goodbye_while_its_poll_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut load = load(address_of(&listener));
+    load.transport = Transport::Polling;
+    let (polled, waits) = sync_channel(1);
+    let server = thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        let mut asked = vec![answer(&mut first, r#"0{"sid":"engine"}"#), answer(&mut first, "ok")];
+        let told = GREETING.map(|packet| packet.replace('$', "s0")).join("\u{1e}");
+        asked.extend([answer(&mut first, &format!("{told}\u{1e}2")), answer(&mut first, "ok")]);
+        asked.push(read_request(&mut first));
+        polled.send(()).unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        asked.push(answer(&mut second, "ok"));
+        asked
+    });
+    let mut crowd = Crowd::new(&load, 1, 1).unwrap();
+    assert_eq!(crowd.ramp(0..1, 1).unwrap().latencies.len(), 1);
+    crowd.compare_lists(PATIENCE).unwrap();
+    let deadline = clock::now() + PATIENCE;
+    while waits.try_recv().is_err() && clock::now() < deadline {
+        crowd.watch(ramp::TURN).unwrap();
+    }
+    assert_eq!(crowd.tally().pings, 1);
+    assert_eq!(crowd.leave_all(PATIENCE).unwrap(), 0);
+    assert_eq!(crowd.ledger().total(), 0, "{:?}", crowd.ledger().examples());
+    let asked: Vec<(String, String)> = server
+        .join()
+        .unwrap()
+        .into_iter()
+        .map(|request| {
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            (head.split(" HTTP").next().unwrap().to_owned(), body.chars().take(14).collect())
+        })
+        .collect();
+    let (open, session) =
+        ("/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=4&transport=polling&sid=engine");
+    let expected = [
+        (format!("GET {open}"), ""),
+        (format!("POST {session}"), "40/sessions,{\""),
+        (format!("GET {session}"), ""),
+        (format!("POST {session}"), "3"),
+        (format!("GET {session}"), ""),
+        (format!("POST {session}"), "1"),
+    ];
+    assert_eq!(asked, expected.map(|(request, body)| (request, body.to_owned())));
+}
+
+#[test]
+fn a_polling_client_that_is_turned_away_says_with_what() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut load = load(address_of(&listener));
+    load.transport = Transport::Polling;
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream);
+        stream.write_all(b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nfull").unwrap();
+        // Until the client has gone.
+        read_until(&mut stream, b"never");
+    });
+    let error = Crowd::new(&load, 1, 1).unwrap().ramp(0..1, 1).unwrap_err().to_string();
+    assert!(error.contains("was answered 503: full"), "{error}");
+}
+
 /// Four sessions of one user, after their ramp.
-fn ramp(script: Script) -> (Crowd, Result<Ramp, CrowdError>) {
+fn connect(script: Script) -> (Crowd, Result<Ramp, CrowdError>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut crowd = crowd(address_of(&listener));
     thread::spawn(move || serve(&listener, &script));
-    let result = crowd.ramp(2, &mut Sources::new(std::process::id()));
+    let result = crowd.ramp(0..4, 2);
     (crowd, result)
 }
 
 fn crowd(target: SocketAddrV4) -> Crowd {
-    let shared = Shared {
-        target,
-        path: "/socket.io/".into(),
-        cast: Cast::new(clock::unix_seconds(), "secret", 0, 4),
-        ledger: Ledger::default(),
-        pings: 0,
-        read: Vec::new(),
-        out: Vec::new(),
-    };
-    Crowd::new(4, 4, shared).unwrap()
+    Crowd::new(&load(target), 4, 4).unwrap()
 }
 
-fn address_of(listener: &TcpListener) -> SocketAddrV4 {
+/// Four sessions of one user over WebSocket, two at once.
+pub(crate) fn load(target: SocketAddrV4) -> Load {
+    Load {
+        url: Target(target),
+        path: "/socket.io/".into(),
+        transport: Transport::Websocket,
+        sessions: 4,
+        per_user: 4,
+        first_user: 0,
+        in_flight: 2,
+        secret: "secret".into(),
+        server_pid: None,
+        canned: false,
+        json: None,
+    }
+}
+
+pub(crate) fn address_of(listener: &TcpListener) -> SocketAddrV4 {
     match listener.local_addr().unwrap() {
         SocketAddr::V4(address) => address,
         SocketAddr::V6(address) => panic!("{address} was not asked for"),
@@ -142,6 +215,29 @@ fn serve(listener: &TcpListener, script: &Script) {
     }
 }
 
+/// Reads one request and answers it with `body`; gives the request.
+fn answer(stream: &mut TcpStream, body: &str) -> String {
+    let request = read_request(stream);
+    let length = body.len();
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    request
+}
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let mut request = String::from_utf8(head).unwrap();
+    let length = request.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    request.push_str(std::str::from_utf8(&body).unwrap());
+    request
+}
+
 fn say(stream: &mut TcpStream, packet: &str) {
     stream.write_all(&framed(packet)).unwrap();
 }
@@ -160,7 +256,7 @@ fn read_until(stream: &mut TcpStream, end: &[u8]) {
     }
 }
 
-const GREETING: &[&str] = &[
+const GREETING: [&str; 3] = [
     r#"40/sessions,{"sid":"$"}"#,
     r#"42/sessions,["sessions:ready",{"socketId":"$","sessions":[{"socketId":"$"}],"revision":1}]"#,
     r#"42/sessions,["sessions:update",[{"socketId":"$"}],{"revision":1}]"#,
