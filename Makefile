@@ -45,6 +45,7 @@ fmt: ## Format the Rust code
 	@cargo fmt --all
 	@cargo fmt --manifest-path e2e/rust/Cargo.toml
 	@cargo fmt --manifest-path bench/peers/floor/Cargo.toml
+	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 
 clean: ## Remove what was built and installed in this folder, not the data
 	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/peers/*/{target,dist,node_modules,.venv}
