@@ -1,5 +1,6 @@
 //! One Engine.IO session without its sockets: who may say what when, the heartbeat, the upgrade.
-//! Time is an argument; replies are appended to the caller's buffer; nothing is owned but what it must remember.
+//! Time and settings are arguments; replies are appended to the caller's buffer; nothing is owned but what it must
+//! remember.
 
 use std::time::{Duration, Instant};
 
@@ -16,19 +17,14 @@ use crate::{CloseReason, Config, Violation};
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    state: State,
+    has_websocket: bool,
+    /// A WebSocket stands beside the polling. Boxed, since it is there for a moment in a session's life.
+    probing: Option<Box<Probing>>,
     /// The scheduled instant of the next ping, or of the last one while its pong is awaited: deadlines are counted
     /// from it and never from a late tick, so that they do not drift.
     ping_at: Instant,
     awaiting_pong: bool,
-    ping_interval: Milliseconds,
-    ping_timeout: Milliseconds,
-    upgrade_timeout: Milliseconds,
 }
-
-/// A duration in four bytes: up to 49 days, which is far above what a heartbeat may be.
-#[derive(Debug, Clone, Copy)]
-struct Milliseconds(u32);
 
 /// What a packet, or the passing of time, means for the caller.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,41 +48,42 @@ pub enum CandidateStep {
     Abandoned,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Polling,
-    /// A WebSocket stands beside the polling; `probed` once `2probe` came.
-    Probing {
-        since: Instant,
-        probed: bool,
-    },
-    WebSocket,
+/// The candidate of an upgrade.
+#[derive(Debug)]
+struct Probing {
+    /// By when it has to be done.
+    deadline: Instant,
+    /// `2probe` came.
+    probed: bool,
 }
 
 impl Session {
     /// A session that opens now over this transport. The first ping follows one interval later.
     pub fn new(config: &Config, now: Instant, transport: TransportName) -> Self {
         Self {
-            state: match transport {
-                TransportName::Polling => State::Polling,
-                TransportName::WebSocket => State::WebSocket,
+            has_websocket: match transport {
+                TransportName::Polling => false,
+                TransportName::WebSocket => true,
             },
+            probing: None,
             ping_at: now + config.ping_interval,
             awaiting_pong: false,
-            ping_interval: config.ping_interval.into(),
-            ping_timeout: config.ping_timeout.into(),
-            upgrade_timeout: config.upgrade_timeout.into(),
         }
     }
 
     /// Takes a packet that came over the session's own transport.
-    pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+    pub fn handle_packet<'a>(
+        &mut self,
+        config: &Config,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Option<Event<'a>> {
         match packet {
             Packet::Message(message) => Some(Event::Message(message)),
             Packet::Pong(_) => {
                 if self.awaiting_pong {
                     self.awaiting_pong = false;
-                    self.ping_at = (self.ping_at + self.ping_interval.duration()).max(now);
+                    self.ping_at = (self.ping_at + config.ping_interval).max(now);
                 }
                 None
             }
@@ -100,26 +97,26 @@ impl Session {
 
     /// A WebSocket wants to take the session over. `false` when there is nothing to take over: the session has one
     /// already, or another candidate is being probed.
-    pub fn handle_candidate(&mut self, now: Instant) -> bool {
-        match self.state {
-            State::Polling => {
-                self.state = State::Probing { since: now, probed: false };
-                true
-            }
-            State::Probing { .. } | State::WebSocket => false,
+    pub fn handle_candidate(&mut self, config: &Config, now: Instant) -> bool {
+        if self.has_websocket || self.probing.is_some() {
+            return false;
         }
+        let deadline = now + config.upgrade_timeout;
+        self.probing = Some(Box::new(Probing { deadline, probed: false }));
+        true
     }
 
     /// Takes a packet that came over the candidate; a reply is appended to `out` as a WebSocket frame for it.
     pub fn handle_candidate_packet(&mut self, packet: Packet<'_>, out: &mut Vec<u8>) -> CandidateStep {
-        match (self.state, packet) {
-            (State::Probing { since, .. }, Packet::Ping(PROBE)) => {
-                self.state = State::Probing { since, probed: true };
+        match (&mut self.probing, packet) {
+            (Some(probing), Packet::Ping(PROBE)) => {
+                probing.probed = true;
                 frame::encode_with(Opcode::Text, out, |out| Packet::Pong(PROBE).encode(out));
                 CandidateStep::Probed
             }
-            (State::Probing { .. }, Packet::Upgrade) => {
-                self.state = State::WebSocket;
+            (Some(_), Packet::Upgrade) => {
+                self.probing = None;
+                self.has_websocket = true;
                 CandidateStep::Upgraded
             }
             _ => {
@@ -131,25 +128,25 @@ impl Session {
 
     /// The candidate was closed or lost: the session stays on polling.
     pub fn handle_candidate_lost(&mut self) {
-        if let State::Probing { .. } = self.state {
-            self.state = State::Polling;
-        }
+        self.probing = None;
     }
 
     /// Does what is due by `now`: a ping is appended to `out` as a WebSocket frame. To be called before any packet is
     /// taken, so that one that comes too late is too late however late the tick is.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Event<'static>> {
-        if let State::Probing { since, .. } = self.state
-            && since + self.upgrade_timeout.duration() <= now
-        {
-            self.state = State::Polling;
+    pub fn handle_timeout(
+        &mut self,
+        config: &Config,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'static>> {
+        if self.probing.take_if(|probing| probing.deadline <= now).is_some() {
             return Some(Event::CandidateTimedOut);
         }
         if !self.awaiting_pong && self.ping_at <= now {
             self.awaiting_pong = true;
             frame::encode_with(Opcode::Text, out, |out| Packet::Ping("").encode(out));
         }
-        if self.awaiting_pong && self.ping_at + self.ping_timeout.duration() <= now {
+        if self.awaiting_pong && self.ping_at + config.ping_timeout <= now {
             return Some(Event::Closed(CloseReason::PingTimeout));
         }
         None
@@ -167,33 +164,19 @@ impl Session {
     }
 
     /// When [`Self::handle_timeout`] has something to do again.
-    pub fn next_timeout(&self) -> Instant {
-        let heartbeat =
-            if self.awaiting_pong { self.ping_at + self.ping_timeout.duration() } else { self.ping_at };
-        match self.state {
-            State::Probing { since, .. } => heartbeat.min(since + self.upgrade_timeout.duration()),
-            State::Polling | State::WebSocket => heartbeat,
+    pub fn next_timeout(&self, config: &Config) -> Instant {
+        let heartbeat = if self.awaiting_pong { self.ping_at + config.ping_timeout } else { self.ping_at };
+        match &self.probing {
+            Some(probing) => heartbeat.min(probing.deadline),
+            None => heartbeat,
         }
     }
 
     /// Whether a poll that waits, or comes, is to be ended with a noop: a probe has succeeded.
     pub fn is_probed(&self) -> bool {
-        matches!(self.state, State::Probing { probed: true, .. })
-    }
-}
-
-impl Milliseconds {
-    fn duration(self) -> Duration {
-        Duration::from_millis(self.0.into())
-    }
-}
-
-impl From<Duration> for Milliseconds {
-    /// What is above 49 days is taken as 49 days.
-    fn from(duration: Duration) -> Self {
-        Self(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
+        self.probing.as_ref().is_some_and(|probing| probing.probed)
     }
 }
 
 /// A million of them are held. Growing this is a decision, not an accident.
-const _: () = assert!(size_of::<Session>() <= 64);
+const _: () = assert!(size_of::<Session>() <= 32);

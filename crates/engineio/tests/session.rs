@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use engineio::handshake::TransportName;
@@ -11,6 +12,7 @@ use engineio::session::{CandidateStep, Event};
 use engineio::{CloseReason, Config, Message, Packet, Session, Violation};
 use proptest::prelude::*;
 
+static CONFIG: LazyLock<Config> = LazyLock::new(Config::default);
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -32,7 +34,7 @@ impl Pair {
     fn new(transport: TransportName) -> Self {
         let start = beginning();
         Self {
-            session: Session::new(&Config::default(), start, transport),
+            session: Session::new(&CONFIG, start, transport),
             start,
             now: start,
             answers_after: Some(Duration::ZERO),
@@ -47,8 +49,9 @@ impl Pair {
     fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.closed.is_none() {
-            let next =
-                self.pong_due.map_or(self.session.next_timeout(), |due| due.min(self.session.next_timeout()));
+            let next = self.pong_due.map_or(self.session.next_timeout(&CONFIG), |due| {
+                due.min(self.session.next_timeout(&CONFIG))
+            });
             if next > end {
                 break;
             }
@@ -63,7 +66,7 @@ impl Pair {
         self.tick();
         if self.pong_due.is_some_and(|due| due <= now) && self.closed.is_none() {
             self.pong_due = None;
-            assert_eq!(self.session.handle_packet(now, Packet::Pong("")), None);
+            assert_eq!(self.session.handle_packet(&CONFIG, now, Packet::Pong("")), None);
         }
     }
 
@@ -72,9 +75,9 @@ impl Pair {
     }
 
     fn tick(&mut self) {
-        while self.closed.is_none() && self.session.next_timeout() <= self.now {
+        while self.closed.is_none() && self.session.next_timeout(&CONFIG) <= self.now {
             let mut out = Vec::new();
-            let event = self.session.handle_timeout(self.now, &mut out);
+            let event = self.session.handle_timeout(&CONFIG, self.now, &mut out);
             if !out.is_empty() {
                 assert_eq!(out, [0x81, 1, b'2'], "a ping is a text frame");
                 self.pings.push((self.now - self.start).as_secs());
@@ -152,7 +155,7 @@ fn a_pong_that_nobody_asked_for_moves_nothing() {
     pair.answers_after = None;
     for _ in 0..24 {
         pair.run_for(SECOND);
-        assert_eq!(pair.session.handle_packet(pair.now, Packet::Pong("")), None);
+        assert_eq!(pair.session.handle_packet(&CONFIG, pair.now, Packet::Pong("")), None);
     }
     pair.run_for(SECOND);
     assert_eq!(pair.pings, [25]);
@@ -167,7 +170,7 @@ fn deadlines_are_counted_from_the_scheduled_instant_when_ticks_are_late() {
     for round in 1..=10 {
         pair.jump_to(pair.start + 25 * round * SECOND + 900 * MILLI); // the tick is 0.9 s late
         pair.run_for(SECOND);
-        assert_eq!(pair.session.next_timeout(), pair.start + 25 * (round + 1) * SECOND);
+        assert_eq!(pair.session.next_timeout(&CONFIG), pair.start + 25 * (round + 1) * SECOND);
     }
     pair.answers_after = None;
     pair.jump_to(pair.start + 275 * SECOND + 900 * MILLI);
@@ -196,8 +199,9 @@ fn a_pause_of_the_process_moves_the_pong_that_is_awaited_once() {
 fn each_packet_of_a_client_means_what_the_protocol_says() {
     let mut pair = Pair::new(TransportName::WebSocket);
     let now = pair.now;
-    let mut check =
-        |packet, expected| assert_eq!(pair.session.handle_packet(now, packet), expected, "{packet:?}");
+    let mut check = |packet, expected| {
+        assert_eq!(pair.session.handle_packet(&CONFIG, now, packet), expected, "{packet:?}")
+    };
     check(Packet::Message(Message::Text("a")), Some(Event::Message(Message::Text("a"))));
     check(Packet::Message(Message::Binary(b"\0")), Some(Event::Message(Message::Binary(b"\0"))));
     check(Packet::Close, Some(Event::Closed(CloseReason::ClientClosed)));
@@ -212,7 +216,7 @@ fn each_packet_of_a_client_means_what_the_protocol_says() {
 #[test]
 fn an_upgrade_is_a_probe_its_answer_and_a_5() {
     let mut pair = Pair::new(TransportName::Polling);
-    assert!(pair.session.handle_candidate(pair.now));
+    assert!(pair.session.handle_candidate(&CONFIG, pair.now));
     assert!(!pair.session.is_probed());
     assert_eq!(pair.candidate_says(Packet::Ping(PROBE)), (CandidateStep::Probed, b"\x81\x063probe".to_vec()));
     assert!(pair.session.is_probed());
@@ -222,7 +226,7 @@ fn an_upgrade_is_a_probe_its_answer_and_a_5() {
     pair.run_for(60 * SECOND);
     assert_eq!((pair.closed, pair.candidates_timed_out), (None, 0));
     assert_eq!(pair.pings, [25, 50]);
-    assert!(!pair.session.handle_candidate(pair.now), "it has its WebSocket");
+    assert!(!pair.session.handle_candidate(&CONFIG, pair.now), "it has its WebSocket");
 }
 
 #[test]
@@ -230,7 +234,7 @@ fn an_upgrade_that_is_not_finished_in_10_s_is_given_up_and_another_may_follow() 
     for probes in [false, true] {
         let mut pair = Pair::new(TransportName::Polling);
         pair.run_for(SECOND);
-        assert!(pair.session.handle_candidate(pair.now));
+        assert!(pair.session.handle_candidate(&CONFIG, pair.now));
         if probes {
             pair.candidate_says(Packet::Ping(PROBE));
         }
@@ -243,7 +247,7 @@ fn an_upgrade_that_is_not_finished_in_10_s_is_given_up_and_another_may_follow() 
         pair.run_for(MILLI);
         assert_eq!((pair.candidates_timed_out, pair.session.is_probed(), pair.closed), (1, false, None));
         assert_eq!(pair.candidate_says(Packet::Upgrade).0, CandidateStep::Abandoned, "it is none any more");
-        assert!(pair.session.handle_candidate(pair.now));
+        assert!(pair.session.handle_candidate(&CONFIG, pair.now));
         pair.candidate_says(Packet::Ping(PROBE));
         assert_eq!(pair.candidate_says(Packet::Upgrade).0, CandidateStep::Upgraded);
     }
@@ -263,9 +267,9 @@ fn a_candidate_that_is_lost_or_says_anything_else_leaves_the_session_on_polling(
     ];
     for packet in wrong {
         let mut pair = Pair::new(TransportName::Polling);
-        assert!(pair.session.handle_candidate(pair.now));
+        assert!(pair.session.handle_candidate(&CONFIG, pair.now));
         assert_eq!(pair.candidate_says(packet), (CandidateStep::Abandoned, Vec::new()), "{packet:?}");
-        assert!(pair.session.handle_candidate(pair.now), "it polls again");
+        assert!(pair.session.handle_candidate(&CONFIG, pair.now), "it polls again");
         pair.candidate_says(Packet::Ping(PROBE));
         pair.session.handle_candidate_lost();
         assert!(!pair.session.is_probed());
@@ -277,9 +281,9 @@ fn a_candidate_that_is_lost_or_says_anything_else_leaves_the_session_on_polling(
 #[test]
 fn a_second_candidate_is_refused_and_does_not_disturb_the_first() {
     let mut pair = Pair::new(TransportName::Polling);
-    assert!(pair.session.handle_candidate(pair.now));
+    assert!(pair.session.handle_candidate(&CONFIG, pair.now));
     pair.run_for(9 * SECOND);
-    assert!(!pair.session.handle_candidate(pair.now));
+    assert!(!pair.session.handle_candidate(&CONFIG, pair.now));
     pair.run_for(SECOND);
     assert_eq!(pair.candidates_timed_out, 1, "the first one's time went on");
 }
@@ -289,7 +293,7 @@ fn probes_without_end_neither_stop_the_heartbeat_nor_keep_a_silent_session() {
     let mut pair = Pair::new(TransportName::Polling);
     pair.answers_after = None;
     while pair.closed.is_none() {
-        pair.session.handle_candidate(pair.now);
+        pair.session.handle_candidate(&CONFIG, pair.now);
         pair.candidate_says(Packet::Ping(PROBE));
         pair.run_for(SECOND);
         assert!(pair.now <= pair.start + 45 * SECOND, "kept by its probes");
@@ -375,17 +379,17 @@ proptest! {
                     prop_assert_eq!((pair.pings.len() - pings, pair.candidates_timed_out - given_up), expected);
                 }
                 Op::Message => {
-                    let event = pair.session.handle_packet(pair.now, Packet::Message(Message::Text("x")));
+                    let event = pair.session.handle_packet(&CONFIG, pair.now, Packet::Message(Message::Text("x")));
                     prop_assert_eq!(event, Some(Event::Message(Message::Text("x"))));
                 }
                 Op::Pong => {
-                    prop_assert_eq!(pair.session.handle_packet(pair.now, Packet::Pong("")), None);
+                    prop_assert_eq!(pair.session.handle_packet(&CONFIG, pair.now, Packet::Pong("")), None);
                     model.pong();
                 }
-                Op::Passed => prop_assert_eq!(pair.session.handle_packet(pair.now, Packet::Noop), None),
+                Op::Passed => prop_assert_eq!(pair.session.handle_packet(&CONFIG, pair.now, Packet::Noop), None),
                 Op::Candidate => {
                     let free = !model.websocket && model.candidate.is_none();
-                    prop_assert_eq!(pair.session.handle_candidate(pair.now), free);
+                    prop_assert_eq!(pair.session.handle_candidate(&CONFIG, pair.now), free);
                     if free {
                         model.candidate = Some((model.now, false));
                     }
@@ -415,7 +419,7 @@ proptest! {
                 prop_assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
                 break;
             }
-            let due = pair.session.next_timeout();
+            let due = pair.session.next_timeout(&CONFIG);
             prop_assert!(due > pair.now || !model.awaiting, "what was due was not done");
         }
     }

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use app::{App, StartError};
 use clock::Clock;
 use config::Config;
+pub use server::listen;
 use shutdown::Shutdown;
 
 /// Why [`run`] ended with an error.
@@ -46,14 +47,14 @@ pub enum RunError {
     },
 }
 
-/// Serves on `listener` until `shutdown` is requested, then drains.
+/// Serves on `listener`, one that [`listen`] has made, until `shutdown` is requested, then drains.
 ///
 /// # Errors
 /// [`RunError`]: the server did not start.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), RunError> {
     let ops = match config.ops.listen {
         Some(address) => {
-            Some(TcpListener::bind(address).await.map_err(|problem| RunError::Ops { address, problem })?)
+            Some(listen(&config, address).map_err(|problem| RunError::Ops { address, problem })?)
         }
         None => None,
     };

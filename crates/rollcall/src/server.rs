@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
@@ -67,11 +67,7 @@ pub(crate) async fn accept(listener: TcpListener, services: Services) {
     let mut complained_at = None;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                if prepare(&services.app, &stream).is_ok() {
-                    spawn(serve(services.clone(), stream, peer));
-                }
-            }
+            Ok((stream, peer)) => spawn(serve(services.clone(), stream, peer)),
             Err(error) => {
                 let now = services.app.clock.now();
                 if is_the_listeners_own(&error)
@@ -157,12 +153,23 @@ async fn accept_for_operators(listener: Option<TcpListener>, services: Services)
     }
 }
 
-/// Without the first each handshake waits for a delayed acknowledgement; without the second a client that takes no byte
-/// of an answer holds its connection for ever. A socket that refuses them is gone already.
-fn prepare(app: &App, stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let patience = app.config.http.write_timeout.max(app.config.heartbeat.timeout());
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))
+/// A listener at `address`, whose accepted sockets inherit what each of them needs (Linux copies both options), so that
+/// no accept costs a call more. Without the first each handshake waits for a delayed acknowledgement; without the second
+/// a client that takes no byte of an answer holds its connection for ever.
+///
+/// # Errors
+/// The address is taken, or not one of this machine's.
+pub fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    let patience = config.http.write_timeout.max(config.heartbeat.timeout());
+    socket.set_reuseaddr(true)?; // a restart does not wait for the connections of the process before it
+    socket.set_nodelay(true)?;
+    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(patience))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
@@ -222,8 +229,27 @@ fn is_the_listeners_own(error: &io::Error) -> bool {
 
 /// Bytes of a request's head: a token of 8 KB and what surrounds it.
 const HEADER_BYTES: usize = 16 * 1024;
+/// Connections that wait to be accepted: a whole crowd returns at once after a restart. The system has a bound of its
+/// own (`net.core.somaxconn`, 4096 on Linux).
+const BACKLOG: u32 = 4096;
 /// Between two tries when the process has no descriptor left: others may be closed meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 /// As long as `engineio` waits for a client to take its last words, and some slots of its timer.
 const LAST_WORDS: Duration = Duration::from_millis(1250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_inherit_what_their_listener_was_told() {
+        let config = Config::default();
+        let listener = listen(&config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let accepted = socket2::SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(config.http.write_timeout));
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU8;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
@@ -16,28 +16,36 @@ pub struct CloseCode(pub NonZeroU8);
 #[derive(Debug)]
 pub struct Mailbox {
     state: Mutex<State>,
-    /// Bytes that may wait.
-    limit: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     waker: Option<Waker>,
     mail: Option<Box<Mail>>,
+    /// Counted, not copied: all receivers of an update hold the same one.
+    latest: Option<Arc<Bytes>>,
+    /// Bytes that may wait.
+    limit: u32,
     close: Option<CloseCode>,
     /// Something was put in since the owner looked.
     news: bool,
     wake: bool,
-    overflowed: bool,
+    life: Life,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Open,
+    /// More was put in than may wait.
+    Overflowed,
     /// The session has ended: what is put in now is dropped.
-    gone: bool,
+    Gone,
 }
 
 #[derive(Debug, Default)]
 struct Mail {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    latest: Option<Bytes>,
 }
 
 /// What the owner finds besides frames.
@@ -51,17 +59,28 @@ pub(super) struct Signals {
 impl Mailbox {
     /// An empty mailbox in which this many bytes may wait.
     pub fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), limit: u32::try_from(limit).unwrap_or(u32::MAX) }
+        Self {
+            state: Mutex::new(State {
+                waker: None,
+                mail: None,
+                latest: None,
+                limit: u32::try_from(limit).unwrap_or(u32::MAX),
+                close: None,
+                news: false,
+                wake: false,
+                life: Life::Open,
+            }),
+        }
     }
 
     /// Puts whole server frames that belong together in the queue; `false` when they were not taken. When too much waits
     /// already the session is cut as a slow consumer.
     pub fn post(&self, frames: Bytes) -> bool {
         let mut taken = false;
-        self.put(|state, limit| {
+        self.put(|state| {
             let mail = state.mail.get_or_insert_default();
-            if mail.bytes + frames.len() > limit && !mail.frames.is_empty() {
-                state.overflowed = true;
+            if mail.bytes + frames.len() > state.limit as usize && !mail.frames.is_empty() {
+                state.life = Life::Overflowed;
             } else {
                 mail.bytes += frames.len();
                 mail.frames.push_back(frames);
@@ -71,39 +90,41 @@ impl Mailbox {
         taken
     }
 
-    /// Puts a frame that makes the one put so before needless, if that still waits: the newest state of something.
-    pub fn post_latest(&self, frame: Bytes) {
-        self.put(|state, _| state.mail.get_or_insert_default().latest = Some(frame));
+    /// Puts a whole server frame that makes the one put so before needless, if that still waits: the newest state of
+    /// something. Allocates nothing.
+    pub fn post_latest(&self, frame: &Arc<Bytes>) {
+        self.put(|state| state.latest = Some(frame.clone()));
     }
 
     /// Asks the session to end. The first reason stays.
     pub fn close(&self, code: CloseCode) {
-        self.put(|state, _| {
+        self.put(|state| {
             state.close.get_or_insert(code);
         });
     }
 
     /// Tells the session that a result that it waits for is there.
     pub fn wake(&self) {
-        self.put(|state, _| state.wake = true);
+        self.put(|state| state.wake = true);
     }
 
-    /// Wakes the owner's task and no more: its timer is due, or a request waits in its slot.
+    /// Wakes the owner's task and no more: its timer is due, or a request waits in its slot. A task that has not run yet
+    /// looks at both anyway.
     pub(super) fn nudge(&self) {
-        self.put(|_, _| {});
+        let waker = self.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
-    /// Whether there is news since the last call; if not, the owner's task will be woken when there is.
+    /// Whether there is news since the last call. The owner's task will be woken by whatever comes after this one.
     pub(super) fn poll_news(&self, context: &Context<'_>) -> bool {
         let mut state = self.lock();
-        if std::mem::take(&mut state.news) {
-            return true;
-        }
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        false
+        std::mem::take(&mut state.news)
     }
 
     /// What there is besides frames.
@@ -112,22 +133,19 @@ impl Mailbox {
         Signals {
             close: state.close.take(),
             wake: std::mem::take(&mut state.wake),
-            overflowed: state.overflowed,
+            overflowed: state.life == Life::Overflowed,
         }
     }
 
     /// The next frame: the queue first, then the newest state.
     pub(super) fn take_frame(&self) -> Option<Bytes> {
         let mut state = self.lock();
-        let mail = state.mail.as_mut()?;
-        let frame = match mail.frames.pop_front() {
-            Some(frame) => {
-                mail.bytes -= frame.len();
-                Some(frame)
-            }
-            None => mail.latest.take(),
+        let Some(mail) = &mut state.mail else {
+            return state.latest.take().map(|latest| Bytes::clone(&latest));
         };
-        if mail.frames.is_empty() && mail.latest.is_none() {
+        let frame = mail.frames.pop_front();
+        mail.bytes -= frame.as_ref().map_or(0, Bytes::len);
+        if mail.frames.is_empty() {
             state.mail = None;
         }
         frame
@@ -135,22 +153,25 @@ impl Mailbox {
 
     /// Drops the frames that wait: whom they were meant for has left, though the socket stays.
     pub fn discard(&self) {
-        let mail = self.lock().mail.take();
-        drop(mail);
+        let mut state = self.lock();
+        let waiting = (state.mail.take(), state.latest.take());
+        drop(state);
+        drop(waiting);
     }
 
     /// The session has ended: drops what waits and all that comes.
     pub(super) fn shut(&self) {
         let mut state = self.lock();
-        state.gone = true;
-        state.mail = None;
+        state.life = Life::Gone;
+        drop(state);
+        self.discard();
     }
 
-    fn put(&self, change: impl FnOnce(&mut State, usize)) {
+    fn put(&self, change: impl FnOnce(&mut State)) {
         let waker = {
             let mut state = self.lock();
-            if !state.gone {
-                change(&mut state, self.limit as usize);
+            if state.life != Life::Gone {
+                change(&mut state);
             }
             match std::mem::replace(&mut state.news, true) {
                 true => None, // its task was woken already and has not looked yet
@@ -178,9 +199,9 @@ mod tests {
     #[test]
     fn frames_come_in_order_and_the_newest_state_last() {
         let mailbox = Mailbox::new(100);
-        mailbox.post_latest(Bytes::from_static(b"old"));
+        mailbox.post_latest(&Arc::new(Bytes::from_static(b"old")));
         mailbox.post(Bytes::from_static(b"a"));
-        mailbox.post_latest(Bytes::from_static(b"new"));
+        mailbox.post_latest(&Arc::new(Bytes::from_static(b"new")));
         mailbox.post(Bytes::from_static(b"b"));
         let taken: Vec<Bytes> = std::iter::from_fn(|| mailbox.take_frame()).collect();
         assert_eq!(taken, ["a", "b", "new"]);
@@ -200,7 +221,7 @@ mod tests {
     fn a_newest_state_never_overflows() {
         let mailbox = Mailbox::new(10);
         for _ in 0..1000 {
-            mailbox.post_latest(Bytes::from(vec![0; 50]));
+            mailbox.post_latest(&Arc::new(Bytes::from(vec![0; 50])));
         }
         assert!(!mailbox.take_signals().overflowed);
         assert_eq!(std::iter::from_fn(|| mailbox.take_frame()).count(), 1);
@@ -220,7 +241,7 @@ mod tests {
     fn what_was_meant_for_one_who_has_left_is_dropped_and_later_mail_is_not() {
         let mailbox = Mailbox::new(10);
         mailbox.post(Bytes::from_static(b"x"));
-        mailbox.post_latest(Bytes::from_static(b"y"));
+        mailbox.post_latest(&Arc::new(Bytes::from_static(b"y")));
         mailbox.discard();
         assert_eq!(mailbox.take_frame(), None);
         mailbox.post(Bytes::from_static(b"z"));

@@ -1,10 +1,13 @@
-//! The one timer of the process: the earliest deadline of each session, in slots of 50 ms. Arming, moving and removing
-//! cost a few list links; an idle session costs 24 bytes and no timer of its own.
+//! The one timer of the process: the earliest deadline of each session, in slots of 100 ms. Arming, moving and removing
+//! cost a few list links; an idle session costs 24 bytes and no timer of its own. Slots in which nothing is due are slept
+//! through: waking an idle process costs more than a ping.
 //! Does not know: what is due. It nudges the session, which looks for itself.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::{Factory, Mailbox, Server, clock};
 
@@ -13,8 +16,12 @@ use super::{Factory, Mailbox, Server, clock};
 pub(super) struct Wheel {
     start: Instant,
     slots: Mutex<Slots>,
-    /// Milliseconds after `start` of the last tick: how a process finds that it stood still.
+    /// Something is due before the tick that is slept for.
+    sooner: Notify,
+    /// Milliseconds after `start` of the last tick, and of the one that is slept for: how a process finds that it stood
+    /// still.
     last_tick: AtomicU64,
+    expected_tick: AtomicU64,
     /// Milliseconds that the process stood still, in all.
     paused: AtomicU32,
 }
@@ -33,6 +40,8 @@ struct Slots {
     heads: Box<[u32]>,
     /// The next tick that has not been looked at.
     next_tick: u32,
+    /// The tick that is slept for; what is armed for an earlier one wakes the sleeper.
+    planned: u32,
 }
 
 #[derive(Debug)]
@@ -46,8 +55,15 @@ struct Entry {
 impl Wheel {
     pub(super) fn new(start: Instant) -> Self {
         let heads = vec![NONE; SLOTS as usize].into_boxed_slice();
-        let slots = Slots { entries: Vec::new(), free: NONE, heads, next_tick: 0 };
-        Self { start, slots: Mutex::new(slots), last_tick: AtomicU64::new(0), paused: AtomicU32::new(0) }
+        let slots = Slots { entries: Vec::new(), free: NONE, heads, next_tick: 0, planned: NEVER };
+        Self {
+            start,
+            slots: Mutex::new(slots),
+            sooner: Notify::new(),
+            last_tick: AtomicU64::new(0),
+            expected_tick: AtomicU64::new(0),
+            paused: AtomicU32::new(0),
+        }
     }
 
     /// Takes a session in; it is not armed yet.
@@ -58,8 +74,16 @@ impl Wheel {
     /// Sees to it that the session is nudged at `deadline`, up to one slot later, and not at the one before.
     pub(super) fn arm(&self, timer: &mut Timer, deadline: Instant) {
         let tick = self.tick_of(deadline);
-        if timer.armed_for != tick {
-            timer.armed_for = self.lock().arm(timer.key, tick);
+        if timer.armed_for == tick {
+            return;
+        }
+        let mut slots = self.lock();
+        timer.armed_for = slots.arm(timer.key, tick);
+        let sooner = timer.armed_for < slots.planned;
+        slots.planned = slots.planned.min(timer.armed_for);
+        drop(slots);
+        if sooner {
+            self.sooner.notify_one();
         }
     }
 
@@ -80,25 +104,33 @@ impl Wheel {
         self.lock().entries.iter().filter_map(|entry| entry.mailbox.clone()).collect()
     }
 
-    /// Nudges all that are due by `now`.
-    pub(super) fn tick(&self, now: Instant) {
+    /// Nudges all that are due by `now`. Gives the time of the next tick, at most [`LONGEST_SLEEP_SLOTS`] from now.
+    pub(super) fn tick(&self, now: Instant) -> Instant {
         self.observe(now);
         self.last_tick.store(self.millis(now), Ordering::Relaxed);
         let now_tick = (self.millis(now) / SLOT_MILLIS) as u32;
         let mut due = Vec::new();
-        self.lock().take_due(now_tick, &mut due);
+        let next = {
+            let mut slots = self.lock();
+            slots.take_due(now_tick, &mut due);
+            slots.plan()
+        };
         for mailbox in due {
             mailbox.nudge();
         }
+        let next = u64::from(next) * SLOT_MILLIS;
+        self.expected_tick.store(next, Ordering::Relaxed);
+        self.start + Duration::from_millis(next)
     }
 
     /// Milliseconds that the whole process has stood still so far. Each session looks at every wake, so that none is
     /// judged by a deadline that passed while nobody could run.
     pub(super) fn observe(&self, now: Instant) -> u32 {
         let last = self.last_tick.load(Ordering::Relaxed);
+        let expected = self.expected_tick.load(Ordering::Relaxed).max(last);
         let now = self.millis(now);
         let pause = now.saturating_sub(last);
-        if pause > SLOT_MILLIS + PAUSE_MILLIS
+        if now > expected + SLOT_MILLIS + PAUSE_MILLIS
             && self.last_tick.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             self.paused.fetch_add(pause as u32, Ordering::Relaxed);
@@ -123,14 +155,16 @@ impl Wheel {
 
 /// Ticks until the server is gone.
 pub(super) async fn run<F: Factory>(server: Weak<Server<F>>) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(SLOT_MILLIS));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
-        ticks.tick().await;
-        let Some(server) = server.upgrade() else { return };
+        let Some(alive) = server.upgrade() else { return };
         let now = clock::now();
-        server.wheel.tick(now);
-        server.sids.forget_upgraded(now);
+        let next = alive.wheel.tick(now);
+        alive.sids.forget_upgraded(now);
+        // Held while asleep, for a moment at most: who has gone is found at the next tick.
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = alive.wheel.sooner.notified() => {}
+        }
     }
 }
 
@@ -187,6 +221,14 @@ impl Slots {
         entry.mailbox.take()
     }
 
+    /// Chooses the tick to sleep for: the next one with something in its slot.
+    fn plan(&mut self) -> u32 {
+        let ticks = self.next_tick..self.next_tick + LONGEST_SLEEP_SLOTS;
+        let in_use = |tick: &u32| self.heads[(*tick % SLOTS) as usize] != NONE;
+        self.planned = ticks.clone().find(in_use).unwrap_or(ticks.end);
+        self.planned
+    }
+
     fn take_due(&mut self, now_tick: u32, due: &mut Vec<Arc<Mailbox>>) {
         // After a long pause one turn of the wheel finds all that is due.
         for tick in self.next_tick.max(now_tick.saturating_sub(SLOTS))..=now_tick {
@@ -202,10 +244,12 @@ impl Slots {
     }
 }
 
-/// One slot: how late a deadline may be seen. 50 ms is nothing to a heartbeat and 20 short wake-ups a second.
-const SLOT_MILLIS: u64 = 50;
+/// One slot: how late a deadline may be seen. 100 ms is nothing to a heartbeat, and at most ten wake-ups a second.
+const SLOT_MILLIS: u64 = 100;
 /// One turn is 51.2 s: longer than the interval and the timeout of the default heartbeat together.
-const SLOTS: u32 = 1024;
+const SLOTS: u32 = 512;
+/// Slots that are slept through at once: how coarsely a pause of the process is found.
+const LONGEST_SLEEP_SLOTS: u32 = 10;
 /// A tick later than this means that the process was stopped, not busy.
 const PAUSE_MILLIS: u64 = 2000;
 const NONE: u32 = u32::MAX;
@@ -214,33 +258,70 @@ const NEVER: u32 = u32::MAX;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::{Context, Waker};
+    use std::pin::pin;
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Context, Wake, Waker};
+
+    /// A session of which nothing is there but whether it was nudged since somebody looked.
+    #[derive(Default)]
+    struct Nudged(AtomicBool);
+
+    impl Wake for Nudged {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 
     fn at(wheel: &Wheel, millis: u64) -> Instant {
         wheel.start + Duration::from_millis(millis)
     }
 
-    fn armed(wheel: &Wheel, millis: u64) -> (Arc<Mailbox>, Timer) {
+    fn armed(wheel: &Wheel, millis: u64) -> (Arc<Nudged>, Timer) {
         let mailbox = Arc::new(Mailbox::new(1));
-        let mut timer = wheel.insert(mailbox.clone());
+        let session = Arc::new(Nudged::default());
+        assert!(!mailbox.poll_news(&Context::from_waker(&Waker::from(session.clone()))));
+        let mut timer = wheel.insert(mailbox);
         wheel.arm(&mut timer, at(wheel, millis));
-        (mailbox, timer)
+        (session, timer)
     }
 
-    fn nudged(mailbox: &Mailbox) -> bool {
-        mailbox.poll_news(&Context::from_waker(Waker::noop()))
+    fn nudged(session: &Nudged) -> bool {
+        session.0.swap(false, Ordering::Relaxed)
     }
 
     #[test]
     fn a_session_is_nudged_at_its_deadline_and_not_before() {
         let wheel = Wheel::new(clock::now());
-        let (mailbox, _timer) = armed(&wheel, 1_010);
-        for millis in (0..=1_000).step_by(50) {
+        let (session, _timer) = armed(&wheel, 1_010);
+        for millis in (0..=1_000).step_by(100) {
             wheel.tick(at(&wheel, millis));
-            assert!(!nudged(&mailbox), "at {millis} ms");
+            assert!(!nudged(&session), "at {millis} ms");
         }
-        wheel.tick(at(&wheel, 1_050));
-        assert!(nudged(&mailbox));
+        wheel.tick(at(&wheel, 1_100));
+        assert!(nudged(&session));
+    }
+
+    #[test]
+    fn slots_in_which_nothing_is_due_are_slept_through() {
+        let wheel = Wheel::new(clock::now());
+        assert_eq!(wheel.tick(at(&wheel, 0)), at(&wheel, 1_100));
+        let (_session, _timer) = armed(&wheel, 1_750);
+        assert_eq!(wheel.tick(at(&wheel, 1_100)), at(&wheel, 1_800));
+        assert_eq!(wheel.tick(at(&wheel, 1_800)), at(&wheel, 2_900));
+    }
+
+    #[test]
+    fn the_sleeper_is_woken_by_what_is_due_sooner_and_by_nothing_else() {
+        let woken = |wheel: &Wheel| {
+            pin!(wheel.sooner.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+        let wheel = Wheel::new(clock::now());
+        wheel.tick(at(&wheel, 0));
+        let (_later, _later_timer) = armed(&wheel, 25_000);
+        assert!(!woken(&wheel));
+        let (_soon, _soon_timer) = armed(&wheel, 300);
+        assert!(woken(&wheel));
+        assert_eq!(wheel.tick(at(&wheel, 10)), at(&wheel, 300));
     }
 
     #[test]
@@ -252,7 +333,7 @@ mod tests {
         wheel.arm(&mut first_timer, at(&wheel, 900));
         wheel.remove(&second_timer);
         wheel.tick(at(&wheel, 500));
-        assert_eq!([&first, &second, &third].map(|mailbox| nudged(mailbox)), [false, false, true]);
+        assert_eq!([&first, &second, &third].map(|session| nudged(session)), [false, false, true]);
         wheel.tick(at(&wheel, 900));
         assert!(nudged(&first));
         assert_eq!(wheel.mailboxes().len(), 2);
@@ -261,9 +342,9 @@ mod tests {
     #[test]
     fn a_deadline_beyond_the_wheel_is_looked_at_once_a_turn() {
         let wheel = Wheel::new(clock::now());
-        let (mailbox, _timer) = armed(&wheel, 1_000_000);
+        let (session, _timer) = armed(&wheel, 1_000_000);
         wheel.tick(at(&wheel, 60_000));
-        assert!(nudged(&mailbox));
+        assert!(nudged(&session));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use rollcall::config::Config;
 use rollcall::shutdown::{Shutdown, Signals};
-use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 use super::Failure;
 
@@ -11,11 +11,16 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.runtime.workers())
-        .enable_all()
-        .build()
-        .map_err(Failure::because)?;
+    let mut builder = match config.runtime.workers() {
+        // One thread needs none of what several need to hand work to each other.
+        1 => Builder::new_current_thread(),
+        several => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(several);
+            builder
+        }
+    };
+    let runtime = builder.enable_all().build().map_err(Failure::because)?;
     let ended = runtime.block_on(serve(config));
     // What still runs beside, a hash that nobody waits for any more, must not hold up the end.
     runtime.shutdown_background();
@@ -28,7 +33,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let taken = |problem| {
         Failure::Failed(format!("http.listen {address}: {problem}; allowed: an address that is free"))
     };
-    let listener = TcpListener::bind(address).await.map_err(taken)?;
+    let listener = rollcall::listen(&config, address).map_err(taken)?;
     let (trigger, shutdown) = Shutdown::new();
     tokio::select! {
         ended = rollcall::run(config, listener, shutdown) => ended.map_err(Failure::because),

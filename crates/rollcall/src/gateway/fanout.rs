@@ -165,7 +165,7 @@ impl Fanout {
         changed: Instant,
         roster: &mut Roster<'_>,
         except: Option<&SocketId>,
-    ) -> Bytes {
+    ) -> Arc<Bytes> {
         roster.burst().last_told = Some(now);
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES * roster.sessions().len());
         encode_text(&mut frame, |out| {
@@ -177,10 +177,10 @@ impl Fanout {
                 out.push(b'}');
             });
         });
-        let frame = Bytes::from(frame);
+        let frame = Arc::new(Bytes::from(frame));
         for session in roster.sessions() {
             if except != Some(&session.id) {
-                session.mailbox.post_latest(frame.clone());
+                session.mailbox.post_latest(&frame);
             }
         }
         self.app.metrics.update_told(self.app.clock.now().saturating_duration_since(changed));

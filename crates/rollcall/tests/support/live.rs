@@ -14,7 +14,6 @@ use rollcall::config::{Config, Secret, Setting};
 use rollcall::identity::Identity;
 use rollcall::shutdown::{Shutdown, Trigger};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use wire::Wire;
 
 use crate::support::SECRET;
@@ -36,7 +35,7 @@ impl Live {
         config.identity.secret = Secret::parse(SECRET);
         change(&mut config);
         let identity = rollcall::app::open_identity(&config).unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = rollcall::listen(&config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::new();
         spawn(async move { rollcall::run(config, listener, shutdown).await.unwrap() });

@@ -35,25 +35,26 @@ impl<F: Factory> Driver<F> {
                 return self.on_request(now, request, buffers);
             }
         }
-        let Some(websocket) = self.websocket() else { return Ok(()) };
-        let read = match websocket.take_unseen() {
-            true => Poll::Ready(Some(0)), // first what came right behind the request
-            false => websocket
-                .poll_read(context, &mut buffers.read)
-                .map(|read| read.ok().filter(|count| *count > 0)),
-        };
-        match read {
-            Poll::Pending => Ok(()),
-            Poll::Ready(Some(count)) => {
-                *progress = Progress::More;
-                self.on_bytes(now, count, buffers)
+        for _ in 0..READS_A_STEP {
+            let Some(websocket) = self.websocket() else { return Ok(()) };
+            let read = match websocket.take_unseen() {
+                true => Poll::Ready(Some(0)), // first what came right behind the request
+                false => websocket
+                    .poll_read(context, &mut buffers.read)
+                    .map(|read| read.ok().filter(|count| *count > 0)),
+            };
+            match read {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Some(count)) => self.on_bytes(now, count, buffers)?,
+                Poll::Ready(None) if self.is_candidate() => {
+                    self.drop_candidate(now, 1000);
+                    return Ok(());
+                }
+                Poll::Ready(None) => return Err(End::Closed(CloseReason::TransportClosed)),
             }
-            Poll::Ready(None) if self.is_candidate() => {
-                self.drop_candidate(now, 1000);
-                Ok(())
-            }
-            Poll::Ready(None) => Err(End::Closed(CloseReason::TransportClosed)),
         }
+        *progress = Progress::More;
+        Ok(())
     }
 
     /// The candidate goes; the session stays on polling.
@@ -89,7 +90,7 @@ impl<F: Factory> Driver<F> {
                 outcome
             }
             Request::Upgraded(websocket) => {
-                match self.session.handle_candidate(now) {
+                match self.session.handle_candidate(&self.server.config.protocol, now) {
                     true => polling.candidate = Some(websocket),
                     false => websocket.refuse(now, 1008),
                 }
@@ -208,7 +209,7 @@ impl<F: Factory> Driver<F> {
     }
 
     fn on_packet(&mut self, now: Instant, packet: Packet<'_>, out: &mut Outbox<'_>) -> Result<Flow, End> {
-        match self.session.handle_packet(now, packet) {
+        match self.session.handle_packet(&self.server.config.protocol, now, packet) {
             Some(Event::Message(message)) => Ok(self.application.on_message(now, message, out)),
             Some(Event::Closed(reason)) => Err(End::Closed(reason)),
             Some(Event::CandidateTimedOut) | None => Ok(Flow::Continue),
@@ -280,3 +281,7 @@ impl<F: Factory> Driver<F> {
 fn violation(violation: Violation) -> End {
     End::Closed(CloseReason::Violation(violation))
 }
+
+/// Reads of one step before the session's other business is looked at again. Two is the usual case: what is there, and
+/// that nothing more is.
+const READS_A_STEP: usize = 4;

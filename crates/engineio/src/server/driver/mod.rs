@@ -117,16 +117,18 @@ impl<F: Factory> Driver<F> {
         self.run()
     }
 
-    /// The life of the session, to its end.
-    pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
+    /// The life of the session, to its end. Boxed: the runtime gives tasks room in steps of 128 bytes, the allocator in
+    /// steps of 32.
+    pub(super) fn run(self) -> impl Future<Output = ()> + Send {
+        let mut driver = Box::new(self);
         poll_fn(move |context| {
             BUFFERS.with_borrow_mut(|buffers| {
                 loop {
                     let now = clock::now();
-                    match self.step(now, context, buffers) {
+                    match driver.step(now, context, buffers) {
                         Progress::More => {}
                         Progress::Wait => {
-                            self.arm();
+                            driver.arm();
                             return Poll::Pending;
                         }
                         Progress::Done => return Poll::Ready(()),
@@ -157,7 +159,6 @@ impl<F: Factory> Driver<F> {
     ) -> Result<(), End> {
         self.on_time(now, buffers)?;
         if self.mailbox.poll_news(context) {
-            *progress = Progress::More;
             self.on_news(now, buffers)?;
         }
         self.on_input(now, context, buffers, progress)?;
@@ -173,9 +174,9 @@ impl<F: Factory> Driver<F> {
             self.session.handle_pause(now, pause);
             self.pauses_seen = pauses;
         }
-        while self.session.next_timeout() <= now {
+        while self.session.next_timeout(&self.server.config.protocol) <= now {
             buffers.out.clear();
-            let event = self.session.handle_timeout(now, &mut buffers.out);
+            let event = self.session.handle_timeout(&self.server.config.protocol, now, &mut buffers.out);
             self.deliver(now, &buffers.out, None)?;
             match event {
                 Some(Event::Closed(reason)) => return Err(End::Closed(reason)),
@@ -220,14 +221,12 @@ impl<F: Factory> Driver<F> {
     fn arm(&mut self) {
         let deadline = match &self.closing {
             Some(closing) => closing.deadline,
-            None => [
-                Some(self.session.next_timeout()),
-                self.application.next_timeout(),
-                self.transport.stalled_at(self.server.config.stall_timeout),
-            ]
-            .into_iter()
-            .flatten()
-            .fold(self.session.next_timeout(), Instant::min),
+            None => {
+                [self.application.next_timeout(), self.transport.stalled_at(self.server.config.stall_timeout)]
+                    .into_iter()
+                    .flatten()
+                    .fold(self.session.next_timeout(&self.server.config.protocol), Instant::min)
+            }
         };
         self.server.wheel.arm(&mut self.timer, deadline);
     }
