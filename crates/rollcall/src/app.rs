@@ -5,14 +5,16 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::accounts::{Accounts, OpenError};
+use crate::accounts::{Accounts, HashError, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::ClientAddresses;
-use crate::identity::{Identity, KeyError, Keys};
+use crate::identity::{Identity, IssuerId, KeyError, Keys};
 use crate::ids;
 use crate::lifecycle::Lifecycle;
+use crate::store::{OpenError, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// One server's parts.
@@ -23,6 +25,8 @@ pub struct App {
     pub clock: Clock,
     /// Judges tokens.
     pub identity: Identity,
+    /// What survives.
+    pub store: Store,
     /// The built-in accounts.
     pub accounts: Accounts,
     /// What is counted.
@@ -52,15 +56,21 @@ pub enum StartError {
     /// The token secret.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The password hasher could not start.
+    #[error("the password hasher could not start: {0}")]
+    Hasher(#[from] HashError),
 }
 
 impl App {
     /// Opens the database and the keys. Makes the data folder if it is not there; binds no port.
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         let identity = open_identity(&config)?;
-        let accounts = Accounts::open(&config, clock.clone()).await?;
+        let store = Store::open(&config, issuer_names(&identity)).await?;
+        let hasher = Hasher::new(config.accounts.hash_queue).await?;
+        let accounts = Accounts::new(store.clone(), hasher, clock.clone());
         Ok(Arc::new(Self {
             identity,
+            store,
             accounts,
             metrics: Metrics::new(),
             lifecycle: Lifecycle::new(),
@@ -71,15 +81,24 @@ impl App {
         }))
     }
 
-    /// What runs beside the sockets, for ever: the look at the database. To be polled by somebody; drop it to end it.
+    /// What runs beside the sockets, for ever: the looks at the database. To be polled by somebody; drop it to end it.
     pub async fn watch(&self) {
-        self.accounts.health().watch(&self.clock).await;
+        loop {
+            self.store.health().look(&self.clock).await;
+            // While it is away what is known goes on to be true; that it is away was logged.
+            if self.store.health().away_since().is_none()
+                && let Err(error) = self.store.catch_up().await
+            {
+                tracing::warn!(%error, "what other processes have written could not be read");
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
     }
 
     /// Whether new connects are to be refused as `unavailable`: the database has been away for too long.
     pub fn is_unavailable(&self) -> bool {
         let patience = self.config.database.unavailable_after;
-        self.accounts.health().is_away_for(self.clock.now(), patience)
+        self.store.health().is_away_for(self.clock.now(), patience)
     }
 }
 
@@ -91,6 +110,15 @@ pub fn open_identity(config: &Config) -> Result<Identity, StartError> {
     made.map_err(|problem| StartError::DataDir { path: path.clone(), problem })?;
     Ok(Identity::new(&config.identity, Keys::open(&config.identity, path)?))
 }
+
+/// The names of all issuer entries, by their id.
+fn issuer_names(identity: &Identity) -> Vec<Box<str>> {
+    let names = (0..=u16::MAX).map_while(|id| identity.issuer_name(IssuerId(id)));
+    names.map(Box::from).collect()
+}
+
+/// Between two looks at the database: API keys and revocations of other processes are obeyed within a few seconds.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl std::fmt::Debug for App {
     /// It holds keys, which appear in no log.

@@ -27,6 +27,21 @@ pub fn secret() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<32>())
 }
 
+/// A login's id, the `sid` of its tokens: 128 random bits as 22 characters of base64url.
+pub fn login_id() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<16>())
+}
+
+/// 256 random bits: one refresh token.
+pub fn refresh_token() -> [u8; 32] {
+    random_bytes()
+}
+
+/// A key of a server-side caller: `rck_` and 256 random bits as 43 characters of base64url.
+pub fn api_key() -> String {
+    format!("rck_{}", URL_SAFE_NO_PAD.encode(random_bytes::<32>()))
+}
+
 /// A node's tag, when none is configured: 8 hexadecimal digits. Not a secret, only unlikely to meet its like.
 pub fn node_tag() -> String {
     format!("{:08x}", u32::from_ne_bytes(random_bytes()))

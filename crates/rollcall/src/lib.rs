@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it, [`gateway`] is
 //! what a socket's life means, [`registry`] who is there, [`identity`] judges tokens, [`accounts`] keeps people,
-//! [`http`] answers all other requests.
+//! [`store`] whatever must survive, [`http`] answers all other requests.
 
 pub mod app;
 pub mod config;
@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod registry;
 pub mod identity;
 pub mod accounts;
+pub mod store;
 pub mod http;
 pub mod lifecycle;
 pub mod shutdown;
@@ -64,7 +65,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
         tracing::info!(address = %ops.local_addr()?, "listening for operators");
     }
     server::serve_until(app.clone(), listener, ops, shutdown).await;
-    app.accounts.close().await;
+    app.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -59,10 +59,10 @@ async fn without_its_database_the_server_is_degraded_then_unavailable_and_comes_
     let file = app.config.data_dir.join("rollcall.db");
     let aside = app.config.data_dir.join("aside.db");
 
-    app.accounts.health().look(&app.clock).await;
-    assert_eq!(app.accounts.health().away_since(), None);
+    app.store.health().look(&app.clock).await;
+    assert_eq!(app.store.health().away_since(), None);
     fs::rename(&file, &aside).unwrap();
-    app.accounts.health().look(&app.clock).await;
+    app.store.health().look(&app.clock).await;
     let answer = server.get("/readyz").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json(), json!({"status": "degraded", "checks": {"database": "away"}}));
@@ -75,10 +75,10 @@ async fn without_its_database_the_server_is_degraded_then_unavailable_and_comes_
     tokio::time::resume();
 
     fs::write(&file, "another file of this name").unwrap();
-    app.accounts.health().look(&app.clock).await;
+    app.store.health().look(&app.clock).await;
     assert!(app.is_unavailable());
     fs::rename(&aside, &file).unwrap();
-    app.accounts.health().look(&app.clock).await;
+    app.store.health().look(&app.clock).await;
     assert!(!app.is_unavailable());
     assert_eq!(server.get("/readyz").await.json(), json!({"status": "ok", "checks": {"database": "ok"}}));
 }

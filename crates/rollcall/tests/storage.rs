@@ -8,10 +8,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rollcall::accounts::{Email, Password, open_database};
+use rollcall::accounts::{Email, Password};
 use rollcall::app::App;
 use rollcall::clock::Clock;
 use rollcall::config::Config;
+use rollcall::store::Actor;
+use sqlx::{AnyConnection, Connection};
 use support::{ADA, Server};
 
 fn config(data_dir: &Path) -> Config {
@@ -41,30 +43,13 @@ async fn folder_and_files_are_for_their_owner_only() {
 }
 
 #[tokio::test]
-async fn every_connection_keeps_what_it_acknowledges() {
-    let folder = tempfile::tempdir().unwrap();
-    let (pool, _) = open_database(&config(folder.path())).await.unwrap();
-    for (pragma, expected) in
-        [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 5000)]
-    {
-        assert_eq!(
-            sqlx::query_scalar::<_, i64>(pragma).fetch_one(&pool).await.unwrap(),
-            expected,
-            "{pragma}"
-        );
-    }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
-    assert_eq!(journal, "wal");
-}
-
-#[tokio::test]
 async fn accounts_and_the_first_start_secret_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = App::open(config(folder.path()), Clock::system()).await.unwrap();
     let email = Email::parse("ada@example.org").unwrap();
     let password = Password::parse("correct horse".to_owned()).unwrap();
     let new = rollcall::accounts::NewAccount { email: email.clone(), password: password.clone(), name: None };
-    let account = first.accounts.register(new).await.unwrap();
+    let account = first.accounts.register(new, Actor::User).await.unwrap();
     let now = first.clock.unix_seconds();
     let token = first.identity.mint(&account.id, None, now, first.identity.access_ttl()).unwrap();
     // No orderly end: the database is left as a killed process leaves it.
@@ -79,16 +64,17 @@ async fn accounts_and_the_first_start_secret_survive_a_restart() {
 async fn a_database_of_a_later_release_is_used_if_it_allows_it_and_refused_if_not() {
     let folder = tempfile::tempdir().unwrap();
     let set = async |schema: i64, readable_from: i64| {
-        let (pool, _) = open_database(&config(folder.path())).await.unwrap();
-        let update = "UPDATE rollcall_schema SET schema = ?, readable_from = ?";
-        sqlx::query(update).bind(schema).bind(readable_from).execute(&pool).await.unwrap();
-        pool.close().await;
+        App::open(config(folder.path()), Clock::system()).await.unwrap();
+        let url = format!("sqlite:{}", folder.path().join("rollcall.db").display());
+        let update = "UPDATE rollcall_schema SET schema = $1, readable_from = $2";
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::query(update).bind(schema).bind(readable_from).execute(&mut connection).await.unwrap();
     };
     set(9, 1).await;
-    set(9, 2).await;
+    set(9, 3).await;
     let error = start_error(config(folder.path())).await;
     assert!(
-        error.contains("rollcall.db") && error.contains("knows schema 2") && error.contains("newer release"),
+        error.contains("rollcall.db") && error.contains("knows schema 3") && error.contains("newer release"),
         "{error}"
     );
 }
@@ -101,9 +87,9 @@ async fn nothing_is_migrated_when_that_is_off() {
     let error = start_error(config.clone()).await;
     assert!(error.contains("schema 0") && error.contains("database.migrate = true"), "{error}");
     config.database.migrate = true;
-    open_database(&config).await.unwrap();
+    App::open(config.clone(), Clock::system()).await.unwrap();
     config.database.migrate = false;
-    open_database(&config).await.unwrap();
+    App::open(config.clone(), Clock::system()).await.unwrap();
 }
 
 #[tokio::test]

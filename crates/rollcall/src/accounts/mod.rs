@@ -1,35 +1,27 @@
 //! Built-in accounts: register, log in, look up. E-mail and password become an account, or the reason why not.
-//! Does not know: HTTP, tokens.
+//! Does not know: HTTP, tokens, SQL.
 
 mod fields;
-
-mod health;
 mod password;
-mod sqlite;
-
-use sqlx::SqlitePool;
 
 pub use fields::{DisplayName, Email, FieldError, Password};
-pub use health::Health;
 pub use password::{HashError, Hasher};
-pub use sqlite::{OpenError, open as open_database};
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::ids;
+use crate::store::{AccountRow, Actor, NewAccountRow, StorageError, Store};
 use password::Verdict;
 
 /// The accounts in the database. Cheap calls wait for the database only, [`register`](Accounts::register) and
 /// [`login`](Accounts::login) for a core as well.
 pub struct Accounts {
-    pool: SqlitePool,
+    store: Store,
     hasher: Hasher,
-    health: Health,
     clock: Clock,
 }
 
 /// One person.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// `acc_…`: what `sub` of its tokens says.
     pub id: String,
@@ -38,7 +30,7 @@ pub struct Account {
     /// What the person calls itself.
     pub name: Option<String>,
     /// Milliseconds since the epoch.
-    pub created_at: i64,
+    pub created_at: u64,
 }
 
 /// What a new account is made of.
@@ -69,75 +61,53 @@ pub enum AccountError {
     Hashing(HashError),
     /// The database did not do it: nothing has changed.
     #[error("the database is not available: {0}")]
-    Storage(#[from] sqlx::Error),
+    Storage(#[from] StorageError),
 }
 
 impl Accounts {
-    /// Opens (and makes, and migrates) the database and starts the hasher.
-    pub async fn open(config: &Config, clock: Clock) -> Result<Self, OpenError> {
-        let (pool, file) = sqlite::open(config).await?;
-        let hasher = Hasher::new(config.accounts.hash_queue).await?;
-        let health = Health::new(pool.clone(), file);
-        Ok(Self { pool, hasher, health, clock })
+    /// On top of this store.
+    pub fn new(store: Store, hasher: Hasher, clock: Clock) -> Self {
+        Self { store, hasher, clock }
     }
 
     /// Makes an account; true after a crash once it has answered.
-    pub async fn register(&self, new: NewAccount) -> Result<Account, AccountError> {
+    pub async fn register(&self, new: NewAccount, by: Actor<'_>) -> Result<Account, AccountError> {
         let password = self.hasher.hash(new.password).await?;
         let account = Account {
             id: ids::account_id(),
             email: new.email.as_str().to_owned(),
             name: new.name.map(|name| name.as_str().to_owned()),
-            created_at: i64::try_from(self.clock.unix_millis()).unwrap_or(i64::MAX),
+            created_at: self.clock.unix_millis(),
         };
-        let statement = "INSERT INTO accounts (id, email, email_key, name, password, created_at) VALUES (?, ?, ?, ?, ?, ?)";
-        let inserted = sqlx::query(statement)
-            .bind(&account.id)
-            .bind(&account.email)
-            .bind(new.email.key())
-            .bind(&account.name)
-            .bind(password)
-            .bind(account.created_at)
-            .execute(&self.pool)
-            .await;
-        match inserted {
-            Ok(_) => Ok(account),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(AccountError::EmailTaken),
-            Err(error) => Err(error.into()),
-        }
+        let row = NewAccountRow {
+            id: &account.id,
+            email: &account.email,
+            email_key: &new.email.key(),
+            name: account.name.as_deref(),
+            password: &password,
+        };
+        let added = self.store.add_account(account.created_at, row, by).await?;
+        if added { Ok(account) } else { Err(AccountError::EmailTaken) }
     }
 
     /// The account with this e-mail address and password. An unknown address costs one hash, as a known one does.
     pub async fn login(&self, email: &Email, password: Password) -> Result<Account, AccountError> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            #[sqlx(flatten)]
-            account: Account,
-            password: String,
-        }
-        let statement = "SELECT id, email, name, created_at, password FROM accounts WHERE email_key = ?";
-        let row: Option<Row> = sqlx::query_as(statement).bind(email.key()).fetch_optional(&self.pool).await?;
-        let (account, stored) = row.map(|row| (row.account, row.password)).unzip();
-        match (self.hasher.verify(password, stored.clone()).await?, account) {
-            (Verdict::Right { rehashed }, Some(account)) => {
-                if let (Some(raised), Some(stored)) = (rehashed, stored) {
-                    self.replace_hash(&account.id, &stored, &raised).await;
+        let row = self.store.account_by_email(&email.key()).await?;
+        let stored = row.as_ref().map(|row| row.password.clone());
+        match (self.hasher.verify(password, stored).await?, row) {
+            (Verdict::Right { rehashed }, Some(row)) => {
+                if let Some(raised) = rehashed {
+                    self.renew_hash(&row, &raised).await;
                 }
-                Ok(account)
+                Ok(row.into())
             }
             (Verdict::Right { .. } | Verdict::Wrong, _) => Err(AccountError::CredentialsInvalid),
         }
     }
 
     /// The account with this id, if there is one.
-    pub async fn find(&self, id: &str) -> Result<Option<Account>, sqlx::Error> {
-        let statement = "SELECT id, email, name, created_at FROM accounts WHERE id = ?";
-        sqlx::query_as(statement).bind(id).fetch_optional(&self.pool).await
-    }
-
-    /// Whether the database is there, and since when not.
-    pub fn health(&self) -> &Health {
-        &self.health
+    pub async fn find(&self, id: &str) -> Result<Option<Account>, StorageError> {
+        Ok(self.store.account(id).await?.map(Account::from))
     }
 
     /// How many hashes are computed or wait for it.
@@ -145,18 +115,18 @@ impl Accounts {
         &self.hasher
     }
 
-    /// Ends all connections; what was acknowledged is on the disk already.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    /// A login must not fail because a better hash could not be kept; unless the password was changed meanwhile.
-    async fn replace_hash(&self, id: &str, stored: &str, raised: &str) {
-        let statement = "UPDATE accounts SET password = ? WHERE id = ? AND password = ?";
-        let updated = sqlx::query(statement).bind(raised).bind(id).bind(stored).execute(&self.pool).await;
-        if let Err(error) = updated {
-            tracing::warn!(%error, account = id, "a password hash could not be renewed");
+    /// A login must not fail because a better hash could not be kept.
+    async fn renew_hash(&self, row: &AccountRow, raised: &str) {
+        if let Err(error) = self.store.renew_hash(&row.id, &row.password, raised).await {
+            tracing::warn!(%error, account = row.id, "a password hash could not be renewed");
         }
+    }
+}
+
+impl From<AccountRow> for Account {
+    fn from(row: AccountRow) -> Self {
+        let AccountRow { id, email, name, created_at, .. } = row;
+        Self { id, email, name, created_at: created_at.unsigned_abs() }
     }
 }
 

@@ -7,6 +7,7 @@ use rollcall::accounts::{DisplayName, Email, NewAccount, Password};
 use rollcall::app::App;
 use rollcall::clock::Clock;
 use rollcall::config::Config;
+use rollcall::store::Actor;
 
 use super::Failure;
 
@@ -22,9 +23,12 @@ pub(super) fn add(config: Config, email: &str, name: Option<&str>) -> Result<Str
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
         let app = App::open(config, Clock::system()).await.map_err(Failure::because)?;
-        let account =
-            app.accounts.register(NewAccount { email, password, name }).await.map_err(Failure::because);
-        app.accounts.close().await;
+        let account = app
+            .accounts
+            .register(NewAccount { email, password, name }, Actor::Operator)
+            .await
+            .map_err(Failure::because);
+        app.store.close().await;
         Ok(format!("{}\n", account?.id))
     })
 }

@@ -1,10 +1,12 @@
-//! Section `database`: where accounts are kept.
+//! Section `database`: where everything is kept that must survive.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
+use sqlx::postgres::PgConnectOptions;
 
 use super::setting::{self, Setting};
 
@@ -12,7 +14,7 @@ use super::setting::{self, Setting};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// Default: the file `rollcall.db` in the data folder.
+    /// An SQLite file or a PostgreSQL database, see `DatabaseUrl`. Default: the file `rollcall.db` in the data folder.
     #[serde(with = "setting")]
     pub url: Option<DatabaseUrl>,
     /// Whether start brings the tables up to date by itself. Default true; false where another step does it.
@@ -38,35 +40,124 @@ impl Default for DatabaseConfig {
     }
 }
 
-/// An SQLite file.
+/// An SQLite file, or a PostgreSQL database.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DatabaseUrl(PathBuf);
-
-impl DatabaseUrl {
+pub enum DatabaseUrl {
     /// The file.
-    pub fn path(&self) -> &Path {
+    Sqlite(PathBuf),
+    /// Where and as whom.
+    Postgres(PostgresUrl),
+}
+
+/// The URL of a PostgreSQL database, as its own tools take it. May hold a password: `Debug`, `config print` and error
+/// messages show `***` in its place.
+#[derive(Clone, PartialEq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// The URL itself, for whoever connects.
+    pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// For people: `***` instead of a password, before the host or among the parameters.
+    pub fn masked(&self) -> String {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));
+        let (place, parameters) = match rest.split_once('?') {
+            Some((place, parameters)) => (place, Some(parameters)),
+            None => (rest, None),
+        };
+        let place = match place.rsplit_once('@') {
+            Some((who, host)) => match who.split_once(':') {
+                Some((user, _)) => format!("{user}:***@{host}"),
+                None => format!("{who}@{host}"),
+            },
+            None => place.to_owned(),
+        };
+        let masked = |parameter: &str| match parameter.split_once('=') {
+            Some((name, _)) if !SHOWN_PARAMETERS.contains(&name) => format!("{name}=***"),
+            Some(_) | None => parameter.to_owned(),
+        };
+        match parameters {
+            Some(parameters) => {
+                let parameters: Vec<String> = parameters.split('&').map(masked).collect();
+                format!("{scheme}://{place}?{}", parameters.join("&"))
+            }
+            None => format!("{scheme}://{place}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.masked())
     }
 }
 
 impl Setting for DatabaseUrl {
-    const ALLOWED: &'static str =
-        "sqlite:PATH, like sqlite:/var/lib/rollcall/rollcall.db (only SQLite is there yet)";
+    const ALLOWED: &'static str = "sqlite:PATH, like sqlite:/var/lib/rollcall/rollcall.db, or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 
     fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            // Everything that is wrong with it is found here, and not when somebody connects.
+            let good = PgConnectOptions::from_str(text).is_ok() && !text.contains(char::is_control);
+            return good.then(|| Self::Postgres(PostgresUrl(text.to_owned())));
+        }
         let rest = text.strip_prefix("sqlite:")?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
         let is_file = !path.is_empty() && !path.starts_with(':') && !path.contains('?');
-        is_file.then(|| Self(PathBuf::from(path)))
+        is_file.then(|| Self::Sqlite(PathBuf::from(path)))
     }
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("sqlite:{}", self.0.display()))
+        match self {
+            Self::Sqlite(path) => serializer.serialize_str(&format!("sqlite:{}", path.display())),
+            Self::Postgres(url) => serializer.serialize_str(&url.masked()),
+        }
     }
     /// A URL of another kind may hold a password: only its scheme is shown.
     fn given(text: &str) -> String {
         match text.split_once("://") {
             Some((scheme, _)) if scheme != "sqlite" => format!("\"{scheme}://***\""),
             Some(_) | None => format!("{text:?}"),
+        }
+    }
+}
+
+/// Parameters of a URL that hold no secret; any other shows as `***`.
+const SHOWN_PARAMETERS: [&str; 10] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "application_name",
+    "statement-cache-capacity",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_shown_nowhere() {
+        let check = |text: &str, masked: &str| {
+            let Some(DatabaseUrl::Postgres(url)) = DatabaseUrl::parse(text) else { panic!("{text}") };
+            assert_eq!((url.masked().as_str(), format!("{url:?}").as_str()), (masked, masked));
+            assert_eq!(url.expose(), text);
+        };
+        check("postgres://db.example/rollcall", "postgres://db.example/rollcall");
+        check("postgres://ada@db.example", "postgres://ada@db.example");
+        check("postgresql://ada:s%40:x@db.example:5433/r", "postgresql://ada:***@db.example:5433/r");
+        check(
+            "postgres:///r?host=/run/postgresql&user=ada&password=secret&sslmode=disable",
+            "postgres:///r?host=/run/postgresql&user=ada&password=***&sslmode=disable",
+        );
+        for text in ["postgres://ada:secret@db.example:port/r", "postgres://ada:secret@db/r?sslmode=maybe"] {
+            assert_eq!(DatabaseUrl::parse(text), None, "{text}");
+            assert_eq!(DatabaseUrl::given(text), "\"postgres://***\"");
         }
     }
 }

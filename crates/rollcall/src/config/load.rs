@@ -245,5 +245,6 @@ const DATA_DIR: &str = "DATA_DIR";
 const ENVIRONMENT: &str = "environment";
 
 /// Keys that may also be given as `NAME_file`.
-const SECRETS: [(&str, &str); 2] = [("identity", "secret"), ("identity", PREVIOUS_SECRETS)];
+const SECRETS: [(&str, &str); 3] =
+    [("database", "url"), ("identity", "secret"), ("identity", PREVIOUS_SECRETS)];
 const PREVIOUS_SECRETS: &str = "previous_secrets";

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::AccountsConfig;
-pub use database::{DatabaseConfig, DatabaseUrl};
+pub use database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
 pub use http::{HttpConfig, NodeTag, SocketPath};

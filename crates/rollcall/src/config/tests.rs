@@ -133,7 +133,7 @@ fn environment_and_file_take_the_same_values() {
     assert_eq!(by_environment, by_file);
     assert_eq!(by_file.identity.access_ttl, Duration::from_secs(3600));
     assert_eq!(by_file.identity.token_from.as_slice(), [TokenPlace::Auth, TokenPlace::Header]);
-    assert_eq!(by_file.database.url.unwrap().path(), Path::new("/var/lib/r.db"));
+    assert_eq!(by_file.database.url, Some(DatabaseUrl::Sqlite("/var/lib/r.db".into())));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn bad_values_are_named_with_what_is_allowed() {
         ("ROLLCALL_PRIVACY__USER_AGENT", "parsed", "privacy.user_agent", "full or none"),
         ("ROLLCALL_LOG__LEVEL", "verbose", "log.level", "debug"),
         ("ROLLCALL_OPS__LISTEN", "127.0.0.1:3000", "ops.listen", "another address"),
-        ("ROLLCALL_DATABASE__URL", "mysql://x", "database.url", "only SQLite"),
+        ("ROLLCALL_DATABASE__URL", "mysql://x", "database.url", "postgres://USER"),
     ] {
         check_error(from_environment(&[(name, value)]), &[name, key, "given", "allowed", allowed]);
     }
@@ -208,8 +208,8 @@ fn secrets_and_passwords_stand_in_no_error_and_no_print() {
     let short = from_environment(&[("ROLLCALL_IDENTITY__SECRET", "hunter2")]).unwrap_err().to_string();
     assert!(short.contains("7 bytes") && !short.contains("hunter2"), "{short}");
     let url =
-        from_environment(&[("ROLLCALL_DATABASE__URL", "postgres://u:hunter2@db/x")]).unwrap_err().to_string();
-    assert!(url.contains("only SQLite is there yet") && !url.contains("hunter2"), "{url}");
+        from_environment(&[("ROLLCALL_DATABASE__URL", "postgres://u:hunter2@db:x")]).unwrap_err().to_string();
+    assert!(url.contains("postgres://***") && !url.contains("hunter2"), "{url}");
     let list = from_text("[identity]\nsecret = ['hunter2']").unwrap_err().to_string();
     assert!(!list.contains("hunter2"), "{list}");
     let broken = from_text("[identity]\nsecret = 'hunter2\n").unwrap_err().to_string();
@@ -218,10 +218,12 @@ fn secrets_and_passwords_stand_in_no_error_and_no_print() {
     let config = from_environment(&[
         ("ROLLCALL_IDENTITY__SECRET", SECRET),
         ("ROLLCALL_IDENTITY__PREVIOUS_SECRETS", SECRET),
+        ("ROLLCALL_DATABASE__URL", "postgres://u:hunter2@db/x"),
     ]);
     let config = config.unwrap();
     let shown = format!("{config:?}{}", config.to_masked_toml().unwrap());
-    assert!(shown.contains("***") && !shown.contains(SECRET), "{shown}");
+    assert!(shown.contains("\"postgres://u:***@db/x\""), "{shown}");
+    assert!(!shown.contains(SECRET) && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
@@ -232,6 +234,11 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let variable = ("ROLLCALL_IDENTITY__SECRET_FILE", file.to_str().unwrap());
     assert_eq!(from_environment(&[variable]).unwrap().identity.secret.unwrap().expose(), SECRET);
+    let url = folder.path().join("url");
+    fs::write(&url, "postgres://u:hunter2@db/x\n").unwrap();
+    fs::set_permissions(&url, fs::Permissions::from_mode(0o600)).unwrap();
+    let by_file = from_environment(&[("ROLLCALL_DATABASE__URL_FILE", url.to_str().unwrap())]).unwrap();
+    assert_eq!(by_file.database.url, DatabaseUrl::parse("postgres://u:hunter2@db/x"));
 
     check_error(
         from_environment(&[variable, ("ROLLCALL_IDENTITY__SECRET", SECRET)]),

@@ -38,6 +38,6 @@ pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap) -> R
         id: account.id,
         email: account.email,
         name: account.name,
-        created_at: to_iso8601(account.created_at.unsigned_abs()),
+        created_at: to_iso8601(account.created_at),
     }))
 }

@@ -11,6 +11,7 @@ use super::auth_login::TokenBody;
 use super::body::Fields;
 use crate::accounts::{DisplayName, Email, NewAccount, Password};
 use crate::app::App;
+use crate::store::Actor;
 
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     // Before the body is read: who may not register need not send it.
@@ -27,7 +28,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request) -> Res
             None => None,
         },
     };
-    let account = app.accounts.register(new).await?;
+    let account = app.accounts.register(new, Actor::User).await?;
     tracing::info!(account = account.id, "account registered");
     Ok((StatusCode::CREATED, TokenBody::mint(&app, &account)?).into_response())
 }

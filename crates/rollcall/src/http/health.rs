@@ -19,7 +19,7 @@ pub(super) async fn live() -> Response {
 /// 503 only while starting or draining: a server without its database still serves those who are there, and taking it
 /// out of the balancer would end that.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
-    let database_is_away = app.accounts.health().away_since().is_some();
+    let database_is_away = app.store.health().away_since().is_some();
     let checks = Some(Checks { database: if database_is_away { "away" } else { "ok" } });
     let (status, word) = match app.lifecycle.phase() {
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::accounts::{AccountError, FieldError};
 use crate::identity::{MintError, TokenRefusal, Unproven};
+use crate::store::StorageError;
 
 /// One error on its way out.
 #[derive(Debug)]
@@ -165,8 +166,8 @@ impl From<AccountError> for Problem {
     }
 }
 
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
         AccountError::Storage(error).into()
     }
 }

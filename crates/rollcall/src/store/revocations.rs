@@ -1,0 +1,226 @@
+//! Rows of revocations: written with whatever else makes them true, read by those who keep the live ones in memory.
+//! Does not know: live sockets.
+
+use sqlx::AnyConnection;
+
+use super::audit::Audit;
+use super::texts::storable;
+use super::{StorageError, Store, bounded, signed, unsigned};
+use crate::identity::{IssuerId, Login, Revocation};
+
+/// A logout token that counts once (OpenID Connect Back-Channel Logout 1.0 section 2.6).
+#[derive(Clone, Copy, Debug)]
+pub struct LogoutToken<'a> {
+    /// Whose.
+    pub issuer: IssuerId,
+    /// Its `jti`.
+    pub id: &'a str,
+    /// The last second at which it could be good.
+    pub until: u64,
+}
+
+impl Store {
+    /// Writes revocations, and ends those logins of built-in accounts that they mean, so that no refresh token brings
+    /// them back. Gives what is refused from now on: what was asked for, its end moved to that of the last access token,
+    /// and each login that a user-wide one has ended.
+    pub async fn revoke(
+        &self,
+        now: u64,
+        revocations: &[Revocation],
+        audit: &Audit<'_>,
+    ) -> Result<Vec<Revocation>, StorageError> {
+        bounded(async {
+            let mut transaction = self.begin().await?;
+            let written = self.revoke_in(&mut transaction, now, revocations, audit).await?;
+            transaction.commit().await?;
+            Ok(written)
+        })
+        .await
+    }
+
+    /// The same, once for each logout token; `None` when it was used before.
+    pub async fn revoke_once(
+        &self,
+        now: u64,
+        token: LogoutToken<'_>,
+        revocations: &[Revocation],
+        audit: &Audit<'_>,
+    ) -> Result<Option<Vec<Revocation>>, StorageError> {
+        bounded(async {
+            let mut transaction = self.begin().await?;
+            let statement = "INSERT INTO used_logout_tokens (issuer, jti, until_seconds) VALUES ($1, $2, $3) \
+                 ON CONFLICT DO NOTHING";
+            let inserted = sqlx::query(statement)
+                .bind(self.issuer_name(token.issuer))
+                .bind(storable("the jti of a logout token", token.id)?)
+                .bind(signed(token.until))
+                .execute(&mut *transaction)
+                .await?;
+            if inserted.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let written = self.revoke_in(&mut transaction, now, revocations, audit).await?;
+            transaction.commit().await?;
+            Ok(Some(written))
+        })
+        .await
+    }
+
+    /// Those written after the one of this number that are still worth something, oldest first, and the number to go on
+    /// with. At most 10,000 at a time: ask until nothing comes. Start with 0.
+    pub async fn revocations_since(
+        &self,
+        now: u64,
+        seq: u64,
+    ) -> Result<(Vec<Revocation>, u64), StorageError> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            seq: i64,
+            issuer: Option<String>,
+            subject: Option<String>,
+            login: Option<String>,
+            issued_seconds: Option<i64>,
+            except_login: Option<String>,
+            until_seconds: i64,
+        }
+        let statement = "SELECT seq, issuer, subject, login, issued_seconds, except_login, until_seconds \
+             FROM revocations WHERE seq > $1 AND until_seconds >= $2 ORDER BY seq LIMIT 10000";
+        let rows: Vec<Row> = bounded(async {
+            let query = sqlx::query_as(statement).bind(signed(seq)).bind(signed(now / 1000));
+            Ok(query.fetch_all(self.pool()).await?)
+        })
+        .await?;
+        let last = rows.last().map_or(seq, |row| unsigned(row.seq));
+        let mut revocations = Vec::with_capacity(rows.len());
+        for row in rows {
+            // An entry that was taken out of the configuration lets nobody in: nothing to refuse.
+            let Some(issuer) = row.issuer.and_then(|name| self.issuer_id(&name)) else { continue };
+            let parse = |text: String| Login::parse(&text).ok_or(StorageError::Damaged("revocations"));
+            let until = unsigned(row.until_seconds);
+            let subject = row.subject.map(String::into_boxed_str);
+            revocations.push(match (row.login, subject, row.issued_seconds) {
+                (Some(login), subject, _) => {
+                    Revocation::Login { issuer, subject, login: parse(login)?, until }
+                }
+                (None, Some(subject), Some(issued)) => {
+                    let except = row.except_login.map(parse).transpose()?;
+                    Revocation::User { issuer, subject, issued_before: unsigned(issued), except, until }
+                }
+                (None, _, _) => return Err(StorageError::Damaged("revocations")),
+            });
+        }
+        Ok((revocations, last))
+    }
+
+    /// As a part of something larger. Rows of logins are held before the number of a revocation is taken, here and
+    /// everywhere: two that wait for each other would both fail.
+    pub(super) async fn revoke_in(
+        &self,
+        transaction: &mut AnyConnection,
+        now: u64,
+        revocations: &[Revocation],
+        audit: &Audit<'_>,
+    ) -> Result<Vec<Revocation>, StorageError> {
+        let mut written = Vec::with_capacity(revocations.len());
+        for revocation in revocations {
+            self.end_built_in(transaction, revocation, &mut written).await?;
+        }
+        let mut seq = next_numbers(transaction, "revocations", written.len()).await?;
+        for revocation in &written {
+            self.insert_revocation(transaction, now, seq, revocation).await?;
+            self.write_login_revoked(transaction, now, revocation, audit).await?;
+            seq += 1;
+        }
+        self.write_audit(transaction, now, audit).await?;
+        Ok(written)
+    }
+
+    /// Ends the logins of built-in accounts that a revocation means, and adds what is to be written to `written`.
+    async fn end_built_in(
+        &self,
+        transaction: &mut AnyConnection,
+        revocation: &Revocation,
+        written: &mut Vec<Revocation>,
+    ) -> Result<(), StorageError> {
+        let mut revocation = revocation.clone();
+        match &mut revocation {
+            Revocation::Login { issuer: IssuerId::BUILT_IN, login: Login::Session(id), until, .. } => {
+                let statement = "DELETE FROM logins WHERE id = $1 RETURNING access_seconds";
+                let access: Option<i64> = sqlx::query_scalar(statement)
+                    .bind(storable("a login", id)?)
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+                let last = access.map_or(0, |access| unsigned(access).saturating_add(self.leeway()));
+                *until = last.max(*until);
+            }
+            Revocation::User { issuer: IssuerId::BUILT_IN, subject, except, .. } => {
+                let statement =
+                    "DELETE FROM logins WHERE account = $1 AND id <> $2 RETURNING id, access_seconds";
+                let except = match except {
+                    Some(Login::Session(id)) => storable("a login", id)?,
+                    Some(Login::TokenId(_) | Login::Digest(_)) | None => "",
+                };
+                let ended: Vec<(String, i64)> = sqlx::query_as(statement)
+                    .bind(storable("a user", subject)?)
+                    .bind(except)
+                    .fetch_all(&mut *transaction)
+                    .await?;
+                let login =
+                    |(id, access): &(String, i64)| self.built_in_login(subject, id, unsigned(*access));
+                written.extend(ended.iter().map(login));
+            }
+            Revocation::Login { .. } | Revocation::User { .. } => {}
+        }
+        written.push(revocation);
+        Ok(())
+    }
+
+    async fn insert_revocation(
+        &self,
+        transaction: &mut AnyConnection,
+        now: u64,
+        seq: i64,
+        revocation: &Revocation,
+    ) -> Result<(), StorageError> {
+        let (issuer, subject, login, issued, except, until) = match revocation {
+            Revocation::Login { issuer, subject, login, until } => {
+                (issuer, subject.as_deref(), Some(login.to_string()), None, None, until)
+            }
+            Revocation::User { issuer, subject, issued_before, except, until } => {
+                let except = except.as_ref().map(Login::to_string);
+                (issuer, Some(&**subject), None, Some(signed(*issued_before)), except, until)
+            }
+        };
+        let statement = "INSERT INTO revocations \
+             (seq, at, issuer, subject, login, issued_seconds, except_login, until_seconds) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        sqlx::query(statement)
+            .bind(seq)
+            .bind(signed(now))
+            .bind(self.issuer_name(*issuer))
+            .bind(subject.map(|subject| storable("a user", subject)).transpose()?)
+            .bind(login.as_deref().map(|login| storable("a login", login)).transpose()?)
+            .bind(issued)
+            .bind(except.as_deref().map(|login| storable("a login", login)).transpose()?)
+            .bind(signed(*until))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The first of `count` numbers of a sequence; nobody else gets one until the transaction ends.
+pub(super) async fn next_numbers(
+    transaction: &mut AnyConnection,
+    name: &'static str,
+    count: usize,
+) -> Result<i64, StorageError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let last: i64 =
+        sqlx::query_scalar("UPDATE sequences SET value = value + $1 WHERE name = $2 RETURNING value")
+            .bind(count)
+            .bind(name)
+            .fetch_one(&mut *transaction)
+            .await?;
+    Ok(last - count + 1)
+}

@@ -1,0 +1,159 @@
+//! What every database makes of revocations: durable, in order, seen by every node, gone when their time is over.
+
+use rollcall::identity::{IssuerId, Login, Revocation};
+use rollcall::store::{Action, Actor, Audit, Keep, LogoutToken, User};
+
+use super::super::databases::start;
+use super::database;
+
+const NOW: u64 = 1_800_000_000_000;
+const SHOP: IssuerId = IssuerId(1);
+const DAY: u64 = 24 * 3600 * 1000;
+
+fn audit() -> Audit<'static> {
+    Audit::of(Action::LoginRevoked, Actor::User, Some(User { issuer: SHOP, subject: "ada" }))
+}
+
+fn login(number: usize, until: u64) -> Revocation {
+    let login = Login::Session(number.to_string().into());
+    Revocation::Login { issuer: SHOP, subject: Some("ada".into()), login, until }
+}
+
+fn every_kind() -> Vec<Revocation> {
+    let until = NOW / 1000 + 100;
+    let user = |except| Revocation::User {
+        issuer: IssuerId(2),
+        subject: "bob".into(),
+        issued_before: NOW / 1000,
+        except,
+        until,
+    };
+    vec![
+        login(1, until),
+        Revocation::Login { issuer: SHOP, subject: None, login: Login::TokenId("j".into()), until },
+        Revocation::Login { issuer: SHOP, subject: None, login: Login::Digest([7; 16]), until },
+        user(None),
+        user(Some(Login::TokenId("j".into()))),
+    ]
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_read_again_by_every_node_and_after_a_restart() {
+    let database = database().await;
+    let store = database.open().await;
+    let written = store.revoke(NOW, &every_kind(), &audit()).await.unwrap();
+    assert_eq!(written, every_kind());
+    // No orderly end.
+    std::mem::forget(store);
+    let again = database.open().await;
+    assert_eq!(again.revocations_since(NOW, 0).await.unwrap(), (every_kind(), 5));
+    assert_eq!(again.revocations_since(NOW, 3).await.unwrap(), (every_kind().split_off(3), 5));
+    assert_eq!(again.revocations_since(NOW, 5).await.unwrap(), (vec![], 5));
+    // A node that knows fewer entries has nothing to refuse for the others.
+    let other = rollcall::store::Store::open(&database.config, vec!["built-in".into()]).await.unwrap();
+    assert_eq!(other.revocations_since(NOW, 0).await.unwrap(), (vec![], 5));
+}
+
+#[tokio::test]
+async fn what_is_worth_nothing_any_more_is_not_read_and_then_deleted() {
+    let database = database().await;
+    let store = database.open().await;
+    let seconds = NOW / 1000;
+    store.revoke(NOW, &[login(1, seconds - 1), login(2, seconds)], &audit()).await.unwrap();
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap(), (vec![login(2, seconds)], 2));
+    let keep = Keep { audit: DAY, first_seen: DAY };
+    assert_eq!(store.forget_expired(NOW, keep).await.unwrap(), 1);
+    assert_eq!(database.number("SELECT COUNT(*) FROM revocations").await, 1);
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap(), (vec![login(2, seconds)], 2));
+    // Numbers are never used again.
+    store.revoke(NOW, &[login(3, seconds)], &audit()).await.unwrap();
+    assert_eq!(store.revocations_since(NOW, 2).await.unwrap(), (vec![login(3, seconds)], 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_while_others_write_misses_none() {
+    let database = database().await;
+    let nodes = [database.open().await, database.open().await];
+    let until = NOW / 1000;
+    let writers: Vec<_> = (0..10)
+        .map(|writer| {
+            let store = nodes[writer % 2].clone();
+            start(async move {
+                for turn in 0..10 {
+                    let pair =
+                        [login(writer * 100 + turn, until), login(10_000 + writer * 100 + turn, until)];
+                    store.revoke(NOW, &pair, &audit()).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let (mut known, mut seq) = (Vec::new(), 0);
+    loop {
+        let done = writers.iter().all(|writer| writer.is_finished());
+        let (new, next) = nodes[0].revocations_since(NOW, seq).await.unwrap();
+        (seq, known) = (next, [known, new].concat());
+        if done {
+            break;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!((seq, known.len()), (200, 200));
+}
+
+#[tokio::test]
+async fn a_logout_token_counts_once() {
+    let database = database().await;
+    let store = database.open().await;
+    let token = LogoutToken { issuer: SHOP, id: "j-1", until: NOW / 1000 + 60 };
+    let revocation = [login(1, NOW / 1000 + 100)];
+    let audit = Audit { by: Actor::Issuer, ..audit() };
+    let first = store.revoke_once(NOW, token, &revocation, &audit).await.unwrap();
+    assert_eq!(first.as_deref(), Some(&revocation[..]));
+    assert_eq!(store.revoke_once(NOW, token, &revocation, &audit).await.unwrap(), None);
+    // The same id of another issuer is another token.
+    let other = LogoutToken { issuer: IssuerId(2), ..token };
+    assert!(store.revoke_once(NOW, other, &[], &audit).await.unwrap().is_some());
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap().1, 1);
+    let keep = Keep { audit: DAY, first_seen: DAY };
+    store.forget_expired(NOW + 61_000, keep).await.unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM used_logout_tokens").await, 0);
+    assert_eq!(database.number("SELECT COUNT(*) FROM audit").await, 2);
+}
+
+#[tokio::test]
+async fn each_revocation_is_owed_to_webhooks_and_the_audit_says_who() {
+    let database = database().await;
+    let store = database.open().await;
+    let audit = Audit { by: Actor::ApiKey("crm"), address: Some("192.0.2.1"), ..audit() };
+    store.revoke(NOW, &every_kind(), &audit).await.unwrap();
+    let owed = database.texts("SELECT body FROM outbox WHERE event = 'login.revoked' ORDER BY id").await;
+    let owed: Vec<serde_json::Value> = owed.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+    let at = "2027-01-15T08:00:00.000Z";
+    let by = "api_key:crm";
+    let expected = serde_json::json!([
+        {"user": "ada", "issuer": "shop", "sid": "1", "by": by, "at": at},
+        {"issuer": "shop", "jti": "j", "by": by, "at": at},
+        {"issuer": "shop", "digest": "07".repeat(16), "by": by, "at": at},
+        {"user": "bob", "issuer": "desk", "by": by, "at": at},
+        {"user": "bob", "issuer": "desk", "by": by, "at": at},
+    ]);
+    assert_eq!(serde_json::Value::Array(owed), expected);
+    let rows = database.texts(
+        "SELECT action || ' ' || actor || ' ' || issuer || ' ' || subject || ' ' || address FROM audit",
+    );
+    assert_eq!(rows.await, ["login.revoked api_key:crm shop ada 192.0.2.1"]);
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_leaves_in_small_steps() {
+    let database = database().await;
+    let store = database.open().await;
+    let fill = "WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 1200) \
+         INSERT INTO audit (at, action, actor) SELECT value, 'x', 'y' FROM numbers";
+    database.execute(fill).await;
+    let keep = Keep { audit: 1000, first_seen: DAY };
+    assert_eq!(store.forget_expired(2001, keep).await.unwrap(), 1000);
+    assert_eq!(database.number("SELECT MIN(at) FROM audit").await, 1001);
+}

@@ -1,0 +1,43 @@
+//! Both databases keep the one contract of `contract/store_*.rs`.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+#![expect(clippy::duplicate_mod, reason = "one contract, two databases")]
+
+#[path = "support/databases.rs"]
+mod databases;
+
+#[path = "."]
+mod sqlite {
+    use super::databases::Database;
+
+    async fn database() -> Database {
+        Database::sqlite()
+    }
+
+    #[path = "contract/store_logins.rs"]
+    mod logins;
+    #[path = "contract/store_opening.rs"]
+    mod opening;
+    #[path = "contract/store_revocations.rs"]
+    mod revocations;
+    #[path = "contract/store_users.rs"]
+    mod users;
+}
+
+#[path = "."]
+mod postgres {
+    use super::databases::Database;
+
+    async fn database() -> Database {
+        Database::postgres().await
+    }
+
+    #[path = "contract/store_logins.rs"]
+    mod logins;
+    #[path = "contract/store_opening.rs"]
+    mod opening;
+    #[path = "contract/store_revocations.rs"]
+    mod revocations;
+    #[path = "contract/store_users.rs"]
+    mod users;
+}
