@@ -180,8 +180,13 @@ async function sending(server, mode) {
   assert.deepEqual({ ...message, sentAt: '' }, { from: second.id, event: 'hello', data, sentAt: '' });
   await second.event('sessions:message');
   assert.equal(second.all('sessions:message').length, 1);
-  assert.deepEqual(await second.ask('sessions:send', { to: 'nobody', event: 'x' }).then(codeOf), NOT_FOUND);
-  assert.equal((await second.ask('sessions:send', { to: 7, event: 'x' })).ok, false);
+  const gone = await join(server, mode, token);
+  const to = gone.id;
+  await second.listIs([first.id, second.id, to]);
+  gone.socket.disconnect();
+  await second.listIs([first.id, second.id]);
+  assert.deepEqual(await second.ask('sessions:send', { to, event: 'x', data }).then(codeOf), NOT_FOUND);
+  assert.equal((await second.ask('sessions:send', { to: 7, event: 'x', data })).ok, false);
 }
 
 async function refusing(server, mode) {

@@ -22,6 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = env::var("PORT")?.parse()?;
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    // What the listener has, the sockets that it accepts have too (tcp(7)): no system call for each.
+    SockRef::from(&listener).set_tcp_nodelay(true)?;
+    SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening");
 
@@ -90,8 +93,6 @@ impl Floor {
             };
             let place = self.take_place();
             registry.register(&mut stream, Token(place), Interest::READABLE | Interest::WRITABLE)?;
-            stream.set_nodelay(true)?;
-            SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
             self.places[place] = Place { stream: Some(stream), stage: Stage::Head };
             self.live += 1;
         }
@@ -220,7 +221,7 @@ const MASK_KEY: usize = 4;
 /// 500 of them are the ping interval of 25 s.
 const TICK: Duration = Duration::from_millis(50);
 const SLOTS: usize = 500;
-/// Rollcall sets the option with its own; here it is only another system call.
+/// As Rollcall's.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A descriptor and a byte; debug builds of mio keep more.
