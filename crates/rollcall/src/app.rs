@@ -81,8 +81,13 @@ impl App {
         }))
     }
 
-    /// What runs beside the sockets, for ever: the looks at the database. To be polled by somebody; drop it to end it.
+    /// What runs beside the sockets, for ever: the looks at the database, the issuers' keys. To be polled by somebody; drop
+    /// it to end it.
     pub async fn watch(&self) {
+        tokio::join!(self.watch_database(), self.identity.keep_keys(&self.clock));
+    }
+
+    async fn watch_database(&self) {
         loop {
             self.store.health().look(&self.clock).await;
             // While it is away what is known goes on to be true; that it is away was logged.

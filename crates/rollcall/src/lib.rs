@@ -1,8 +1,8 @@
 //! Rollcall: every user sees all of their live sessions, in sync.
 //!
 //! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it, [`gateway`] is
-//! what a socket's life means, [`registry`] who is there, [`identity`] judges tokens, [`accounts`] keeps people,
-//! [`store`] whatever must survive, [`http`] answers all other requests.
+//! what a socket's life means, [`registry`] who is there, [`identity`] judges tokens by the signatures of [`jose`],
+//! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests.
 
 pub mod app;
 pub mod config;
@@ -10,6 +10,7 @@ mod server;
 pub mod gateway;
 pub mod registry;
 pub mod identity;
+pub mod jose;
 pub mod accounts;
 pub mod store;
 pub mod http;

@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::issuers::Issuers;
+use super::key_pem::{SigningKeyPem, VerifyingKeysPem};
 use super::secret::Secret;
 use super::setting::{self, Setting};
 
-/// The built-in issuer and where its tokens are looked for.
+/// The built-in issuer, the others, and where their tokens are looked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentityConfig {
@@ -19,6 +21,14 @@ pub struct IdentityConfig {
     /// Secrets that sign nothing any more and still verify. Default none.
     #[serde(with = "secrets")]
     pub previous_secrets: Vec<Secret>,
+    /// A private key that signs the tokens made here, so that others can verify them without being able to make any: its
+    /// public half stands in `/.well-known/jwks.json`. With it the secret only verifies, and none is made at first start.
+    /// Default none.
+    #[serde(with = "setting")]
+    pub key: Option<SigningKeyPem>,
+    /// Keys that are published and verify, and sign nothing: earlier ones, or the next one. Default none.
+    #[serde(with = "setting")]
+    pub previous_keys: Option<VerifyingKeysPem>,
     /// `iss` of the tokens made here; a token may also leave it out. Default `rollcall`.
     #[serde(with = "setting")]
     pub issuer: String,
@@ -36,6 +46,15 @@ pub struct IdentityConfig {
     /// A token that is good for longer is refused. Default 400d: nothing must be remembered for longer than this.
     #[serde(with = "setting")]
     pub max_token_ttl: Duration,
+    /// From one fetch of an issuer's keys to the next, whatever tokens ask for. Default 30s: who sends random `kid`s gets
+    /// no more than that out of it.
+    #[serde(with = "setting")]
+    pub jwks_cooldown: Duration,
+    /// How long one fetch may take. Default 5s: sockets wait for it.
+    #[serde(with = "setting")]
+    pub jwks_timeout: Duration,
+    /// Whose tokens are good besides those that are made here. Default none.
+    pub issuers: Issuers,
 }
 
 impl Default for IdentityConfig {
@@ -43,12 +62,17 @@ impl Default for IdentityConfig {
         Self {
             secret: None,
             previous_secrets: Vec::new(),
+            key: None,
+            previous_keys: None,
             issuer: "rollcall".to_owned(),
             audience: None,
             access_ttl: Duration::from_secs(15 * 60),
             leeway: Duration::from_secs(30),
             token_from: TokenPlaces(vec![TokenPlace::Header, TokenPlace::Auth, TokenPlace::Query]),
             max_token_ttl: Duration::from_secs(400 * 24 * 3600),
+            jwks_cooldown: Duration::from_secs(30),
+            jwks_timeout: Duration::from_secs(5),
+            issuers: Issuers::default(),
         }
     }
 }

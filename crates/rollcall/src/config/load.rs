@@ -10,7 +10,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::secret::read_private_file;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, tables};
 
 /// Everything that a configuration is read from.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Config {
         for layer in
             [file_layer(sources)?, environment_layer(sources)?, flags_layer(sources)].into_iter().flatten()
         {
-            figment = figment.merge(layer.with_secret_files()?.checked()?);
+            figment = figment.merge(layer.with_secret_files()?.with_table_files()?.checked()?);
         }
         let config: Self = figment.extract().map_err(|error| value_error(&error))?;
         if let Some((key, problem)) = config.contradiction() {
@@ -93,6 +93,16 @@ impl Layer {
             };
             table.insert(key.to_owned(), value);
         }
+        Ok(self)
+    }
+
+    /// The same for the files that entries of lists of tables name.
+    fn with_table_files(mut self) -> Result<Self, ConfigError> {
+        tables::read_files(&mut self.values).map_err(|(key, problem)| ConfigError::Value {
+            source_name: place(&self.name, &key),
+            key,
+            problem,
+        })?;
         Ok(self)
     }
 
@@ -190,6 +200,11 @@ fn environment_layer(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
             table.insert(key.to_lowercase(), text);
         }
     }
+    tables::parse_json(&mut values).map_err(|(key, problem)| ConfigError::Value {
+        source_name: place(ENVIRONMENT, &key),
+        key,
+        problem,
+    })?;
     Ok(Some(Layer { name: ENVIRONMENT.to_owned(), values }))
 }
 
@@ -245,6 +260,11 @@ const DATA_DIR: &str = "DATA_DIR";
 const ENVIRONMENT: &str = "environment";
 
 /// Keys that may also be given as `NAME_file`.
-const SECRETS: [(&str, &str); 3] =
-    [("database", "url"), ("identity", "secret"), ("identity", PREVIOUS_SECRETS)];
+const SECRETS: [(&str, &str); 5] = [
+    ("database", "url"),
+    ("identity", "secret"),
+    ("identity", PREVIOUS_SECRETS),
+    ("identity", "key"),
+    ("identity", "previous_keys"),
+];
 const PREVIOUS_SECRETS: &str = "previous_secrets";

@@ -5,6 +5,7 @@
 
 mod error;
 mod load;
+mod tables;
 mod secret;
 mod setting;
 
@@ -13,6 +14,9 @@ mod database;
 mod heartbeat;
 mod http;
 mod identity;
+mod issuers;
+mod jwks_url;
+mod key_pem;
 mod limits;
 mod log;
 mod ops;
@@ -32,6 +36,9 @@ pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
 pub use http::{HttpConfig, NodeTag, SocketPath};
 pub use identity::{IdentityConfig, TokenPlace, TokenPlaces};
+pub use issuers::{BUILT_IN_NAME, IssuerConfig, Issuers, KeySource, RequiredClaims};
+pub use jwks_url::JwksUrl;
+pub use key_pem::{SigningKeyPem, VerifyingKeysPem};
 pub use limits::LimitsConfig;
 pub use load::Sources;
 pub use log::{LogConfig, LogFormat, LogLevel};
@@ -111,6 +118,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        warnings.extend(self.identity.issuers.warnings());
         warnings
     }
 
@@ -135,6 +143,8 @@ impl Config {
             ("http.header_timeout", self.http.header_timeout),
             ("http.body_timeout", self.http.body_timeout),
             ("http.write_timeout", self.http.write_timeout),
+            ("identity.jwks_cooldown", self.identity.jwks_cooldown),
+            ("identity.jwks_timeout", self.identity.jwks_timeout),
         ] {
             if given.is_zero() {
                 return Some((key, "given 0s; allowed: more than nothing, such as 10s".to_owned()));
@@ -154,6 +164,14 @@ impl Config {
                 format_duration(self.identity.max_token_ttl)
             );
             return Some(("identity.access_ttl", why));
+        }
+        let built_in = &self.identity.issuer;
+        if let Some(entry) = self.identity.issuers.as_slice().iter().find(|entry| entry.issuer == *built_in) {
+            let why = format!(
+                "entry {:?} has issuer {built_in:?}, which is identity.issuer; allowed: an issuer of its own for each",
+                entry.name
+            );
+            return Some(("identity.issuers", why));
         }
         None
     }

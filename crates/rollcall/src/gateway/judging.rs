@@ -2,13 +2,13 @@
 //! they are there. Does not know: who fetches them, what becomes of the client.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engineio::Message;
 use engineio::server::{Mailbox, spawn};
 
 use super::greeting::Greeting;
-use crate::identity::Pending;
+use crate::identity::{PATIENCE, Pending};
 
 /// One client between its CONNECT and the answer.
 #[derive(Debug)]
@@ -93,8 +93,6 @@ impl std::fmt::Debug for Kept {
     }
 }
 
-/// A fetch has five seconds; the one that was waited for has ended by then, or its task is gone.
-const PATIENCE: Duration = Duration::from_secs(6);
 /// The longest token and label fit, escaped characters included; more is only there to fill memory.
 const AUTH_BYTES: usize = 16 * 1024;
 /// Stock clients send nothing before they are in.

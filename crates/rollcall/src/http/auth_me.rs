@@ -29,8 +29,12 @@ pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     // A header that is not text is there and is no token.
     let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
     let token = identity::find(&[TokenPlace::Header], header, None, None)?;
-    let principal = app.identity.judge(&token, app.clock.unix_seconds())?;
-    let account = app.accounts.find(&principal.subject).await?.ok_or_else(|| {
+    let judge = || app.identity.judge(&token, app.clock.unix_seconds());
+    let principal = identity::when_known(judge).await?;
+    // Accounts are the built-in issuer's: somebody else's subject of the same name is somebody else.
+    let is_ours = principal.issuer == identity::IssuerId::BUILT_IN;
+    let account = if is_ours { app.accounts.find(&principal.subject).await? } else { None };
+    let account = account.ok_or_else(|| {
         let detail = "The token is good, but its user has no account here: it was made somewhere else.";
         Problem::new(StatusCode::NOT_FOUND, "account_not_found", detail)
     })?;

@@ -4,6 +4,7 @@ mod auth_login;
 mod auth_me;
 mod auth_register;
 mod health;
+mod jwks;
 mod metrics;
 mod page;
 
@@ -29,7 +30,7 @@ use crate::app::App;
 
 /// What the main listener answers, the socket path excepted.
 pub fn router(app: Arc<App>) -> Router {
-    let mut routes = Router::new().merge(auth_routes(&app));
+    let mut routes = Router::new().merge(auth_routes(&app)).merge(key_routes());
     if app.config.ops.listen.is_none() {
         routes = routes.merge(ops_routes());
     }
@@ -52,6 +53,12 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
         .layer(from_fn_with_state(Arc::clone(app), origin::guard))
+}
+
+fn key_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/.well-known/jwks.json", get(jwks::handle))
+        .method_not_allowed_fallback(method_not_allowed)
 }
 
 fn ops_routes() -> Router<Arc<App>> {

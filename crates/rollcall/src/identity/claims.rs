@@ -1,16 +1,18 @@
-//! Header and claims of a JWT (RFC 7515 section 4.1, RFC 7519 section 4.1), read strictly: a claim that is there and
-//! is not what the RFC says makes the token bad, whatever else it says. Does not know: time, keys, signatures.
+//! The claims of a JWT (RFC 7519 section 4.1), read strictly: a claim that is there and is not what the RFC says makes the
+//! token bad, whatever else it says. Does not know: time, keys, signatures, which claims an issuer cares for.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// The claims that count; all others are ignored.
+/// The claims that every issuer's tokens share; others by their name.
 #[derive(Debug, PartialEq)]
 pub(super) struct Claims<'a> {
-    /// `sub`, required: 1 to 255 bytes without NUL.
-    pub(super) subject: Box<str>,
+    /// `sub`: 1 to 255 bytes without NUL.
+    pub(super) subject: Option<Box<str>>,
     /// `exp`, required, in seconds since the epoch.
     pub(super) expires_at: u64,
     /// `nbf`.
@@ -23,8 +25,13 @@ pub(super) struct Claims<'a> {
     pub(super) session: Option<Box<str>>,
     /// `jti`, as [`Self::subject`].
     pub(super) token_id: Option<Box<str>>,
+    /// The JSON of `events` (RFC 8417 section 2.2): this is no access token.
+    pub(super) events: Option<&'a str>,
+    /// Whether there is a `nonce`.
+    pub(super) has_nonce: bool,
     /// The JSON of `aud`.
     audience: Option<&'a str>,
+    payload: &'a [u8],
 }
 
 impl<'a> Claims<'a> {
@@ -48,10 +55,20 @@ impl<'a> Claims<'a> {
             sid: Option<&'a RawValue>,
             #[serde(borrow, default, deserialize_with = "present")]
             jti: Option<&'a RawValue>,
+            #[serde(borrow, default, deserialize_with = "present")]
+            events: Option<&'a RawValue>,
+            #[serde(borrow, default, deserialize_with = "present")]
+            nonce: Option<&'a RawValue>,
+        }
+        if is_deep(payload) {
+            return None;
         }
         let raw: Raw<'a> = serde_json::from_slice(payload).ok()?;
         Some(Self {
-            subject: identifier(raw.sub?.get())?,
+            subject: match raw.sub {
+                Some(sub) => Some(identifier(sub.get())?),
+                None => None,
+            },
             expires_at: numeric_date(raw.exp?.get())?,
             not_before: match raw.nbf {
                 Some(nbf) => Some(numeric_date(nbf.get())?),
@@ -73,7 +90,10 @@ impl<'a> Claims<'a> {
                 Some(jti) => Some(identifier(jti.get())?),
                 None => None,
             },
+            events: raw.events.map(RawValue::get),
+            has_nonce: raw.nonce.is_some(),
             audience: raw.aud.map(RawValue::get),
+            payload,
         })
     }
 
@@ -88,26 +108,67 @@ impl<'a> Claims<'a> {
             }
         }
     }
+
+    /// The JSON of the claim with this name, if it is there; `None` when it is there twice.
+    pub(super) fn find(&self, name: &str) -> Option<Option<&'a str>> {
+        let mut json = serde_json::Deserializer::from_slice(self.payload);
+        Member(name).deserialize(&mut json).ok()
+    }
 }
 
-/// Whether the header says what a token of ours says: HS256, nothing critical, no type or one of an access token.
-/// Everything that names a key (`kid`, `jwk`, `jku`, `x5u`) is ignored: a token does not choose its key.
-pub(super) fn header_is_good(header: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Raw<'a> {
-        #[serde(borrow)]
-        alg: Cow<'a, str>,
-        #[serde(borrow, default)]
-        typ: Option<Cow<'a, str>>,
-        #[serde(borrow, default, deserialize_with = "present")]
-        crit: Option<&'a RawValue>,
+/// Finds one member of an object.
+struct Member<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = Option<&'de str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    serde_json::from_slice::<Raw<'_>>(header).is_ok_and(|header| {
-        let typ_is_good = header
-            .typ
-            .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt"));
-        header.alg == "HS256" && header.crit.is_none() && typ_is_good
-    })
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+        let mut found = None;
+        while let Some(Name(name)) = map.next_key()? {
+            let json: &RawValue = map.next_value()?;
+            if name == self.0 && found.replace(json.get()).is_some() {
+                return Err(A::Error::custom("twice"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether arrays and objects stand in each other deeper than any issuer has reason for. What is not read is skipped
+/// without recursion, so this is no danger, but whoever reads the same token elsewhere may not be as careful.
+fn is_deep(json: &[u8]) -> bool {
+    if json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= DEPTH_MAX {
+        return false; // nearly every token
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// Keeps `null` apart from absent, which serde's `Option` does not.
@@ -123,7 +184,7 @@ fn numeric_date(json: &str) -> Option<u64> {
 }
 
 /// A string of 1 to 255 bytes without NUL (SQL text knows no NUL), or an integer as its decimal text.
-fn identifier(json: &str) -> Option<Box<str>> {
+pub(super) fn identifier(json: &str) -> Option<Box<str>> {
     if json.starts_with('"') {
         let text = text(json)?;
         let allowed = (1..=255).contains(&text.len()) && !text.contains('\0');
@@ -143,6 +204,9 @@ fn text(json: &str) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(inner))
     }
 }
+
+/// Levels of a token's JSON.
+const DEPTH_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +267,8 @@ mod tests {
             "[]",
             "null",
             "{\"sub\":\"u\"}",
-            "{\"exp\":1}",
+            "{\"sub\":null,\"exp\":1}",
+            "{\"sub\":\"u\",\"sub\":\"v\",\"exp\":1}",
             "{\"sub\":\"u\",\"exp\":1,\"exp\":2}",
             "{\"sub\":\"u\",\"exp\":1,\"iss\":null}",
             "{\"sub\":\"u\",\"exp\":1,\"iss\":1}",
@@ -235,24 +300,25 @@ mod tests {
     }
 
     #[test]
-    fn a_header_chooses_neither_algorithm_nor_key() {
-        let check =
-            |header: &str, good: bool| assert_eq!(header_is_good(header.as_bytes()), good, "{header}");
-        check("{\"alg\":\"HS256\"}", true);
-        check("{\"typ\":\"JWT\",\"alg\":\"HS256\"}", true);
-        check(
-            "{\"typ\":\"at+JWT\",\"alg\":\"HS256\",\"kid\":\"../../dev/null\",\"jku\":\"https://x\"}",
-            true,
-        );
-        for alg in ["none", "None", "nOnE", "", "HS384", "hs256", "RS256"] {
-            check(&format!("{{\"alg\":\"{alg}\"}}"), false);
-        }
-        check("{}", false);
-        check("{\"alg\":null}", false);
-        check("{\"alg\":\"HS256\",\"alg\":\"none\"}", false);
-        check("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", false);
-        check("{\"alg\":\"HS256\",\"crit\":null}", false);
-        check("{\"alg\":\"HS256\",\"typ\":\"logout+jwt\"}", false);
-        check("{\"alg\":\"HS256\",\"typ\":1}", false);
+    fn a_claim_is_found_by_its_name_unless_it_is_there_twice() {
+        let payload = br#"{"exp":1,"a":{"b":2},"b":[1, 2],"\u0063":"x","twice":1,"twice":1}"#;
+        let claims = Claims::parse(payload).unwrap();
+        assert_eq!(claims.find("a"), Some(Some(r#"{"b":2}"#)));
+        assert_eq!(claims.find("b"), Some(Some("[1, 2]")));
+        assert_eq!(claims.find("c"), Some(Some("\"x\"")));
+        assert_eq!(claims.find("d"), Some(None));
+        assert_eq!(claims.find("twice"), None);
+    }
+
+    #[test]
+    fn json_may_be_nested_a_little_and_not_without_end() {
+        let nested = |depth: usize| {
+            format!("{{\"exp\":1,\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes()
+        };
+        assert!(Claims::parse(&nested(63)).is_some());
+        assert_eq!(Claims::parse(&nested(64)), None);
+        assert_eq!(Claims::parse(&nested(10_000)), None);
+        let flat = format!("{{\"exp\":1,\"x\":\"{}\\\"[\",\"y\":[{}0]}}", "[".repeat(100), "[],".repeat(100));
+        assert!(Claims::parse(flat.as_bytes()).is_some(), "{flat}");
     }
 }

@@ -1,30 +1,32 @@
-//! The HS256 secrets: one that signs and verifies, earlier ones that only verify. Configured, or made at first start
-//! and kept in the data folder. Does not know: claims.
+//! The built-in issuer's keys: what signs, and what only verifies. A private key from PEM, or an HS256 secret, configured
+//! or made at first start. Does not know: claims.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
-use super::claims::header_is_good;
+use super::first_start::first_start_secret;
 use super::tags::TagKey;
-use crate::config::{IdentityConfig, Secret, Setting, read_private_file};
-use crate::ids;
+use crate::config::{IdentityConfig, Secret, VerifyingKeysPem};
+use crate::jose::{Algorithm, Hs256Secret, Jws, PublicKey, SigningKey, encode_set};
 
-/// Signs with one secret, verifies with any.
+/// Signs with one key, verifies with any.
 pub struct Keys {
     /// Public tags are made with it.
     pub(super) tagging: TagKey,
-    signing: EncodingKey,
+    signing: SigningKey,
+    /// The encoded header of each token that is signed here.
+    header: String,
     /// The signing one first: nearly all tokens are its.
-    verifying: Vec<DecodingKey>,
+    secrets: Vec<Hs256Secret>,
+    /// Each with its thumbprint.
+    public: Vec<(String, PublicKey)>,
+    published: String,
 }
 
-/// The first-start secret cannot be used; says what to do.
+/// The built-in keys cannot be used; says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or written.
@@ -47,109 +49,64 @@ pub enum KeyError {
 }
 
 impl Keys {
-    /// The configured secret, or the one in `data_dir`, which is made if there is none yet. The folder must exist.
+    /// The configured key and secrets; without either the secret in `data_dir`, which is made if there is none yet. The
+    /// folder must exist.
     pub fn open(config: &IdentityConfig, data_dir: &Path) -> Result<Self, KeyError> {
-        let keys = match &config.secret {
-            Some(secret) => Self::new(secret.expose(), &config.previous_secrets),
-            None => Self::new(first_start_secret(data_dir)?.expose(), &config.previous_secrets),
+        let secret = match (&config.secret, &config.key) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(first_start_secret(data_dir)?),
         };
-        Ok(keys)
+        let own = config.key.as_ref().and_then(|key| SigningKey::from_pem(key.expose()));
+        let own_text = config.key.as_ref().map_or("", |key| key.expose());
+        let secret_text = secret.as_ref().map(Secret::expose);
+        let signing = own.unwrap_or_else(|| {
+            SigningKey::Hs256(Box::new(Hs256Secret::new(secret_text.unwrap_or_default().as_bytes())))
+        });
+        let verifying = secret.iter().chain(&config.previous_secrets);
+        let previous = config.previous_keys.as_ref().map(VerifyingKeysPem::keys).unwrap_or_default();
+        let public: Vec<PublicKey> = signing.public().into_iter().chain(previous).collect();
+        Ok(Self {
+            tagging: TagKey::new(secret_text.unwrap_or(own_text).as_bytes()),
+            header: URL_SAFE_NO_PAD.encode(header(&signing)),
+            signing,
+            secrets: verifying.map(|secret| Hs256Secret::new(secret.expose().as_bytes())).collect(),
+            published: encode_set(&public),
+            public: public.into_iter().filter_map(|key| Some((key.thumbprint()?, key))).collect(),
+        })
     }
 
-    fn new(secret: &str, previous: &[Secret]) -> Self {
-        let verifying = std::iter::once(secret).chain(previous.iter().map(Secret::expose));
-        Self {
-            tagging: TagKey::new(secret.as_bytes()),
-            signing: EncodingKey::from_secret(secret.as_bytes()),
-            verifying: verifying.map(|secret| DecodingKey::from_secret(secret.as_bytes())).collect(),
+    /// A token with these claims, JSON; `None` when it could not be signed.
+    pub(super) fn sign(&self, claims: &[u8]) -> Option<String> {
+        let mut token = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims));
+        let signature = self.signing.sign(token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Some(token)
+    }
+
+    /// Whether this is a token of ours, or of whoever shares the key: by a secret with HS256 and nothing else, by a
+    /// public key with that key's algorithm and nothing else.
+    pub(super) fn verify(&self, jws: &Jws<'_>) -> bool {
+        let message = jws.signed.as_bytes();
+        if jws.algorithm == Algorithm::Hs256 {
+            return self.secrets.iter().any(|secret| secret.verify(message, &jws.signature));
         }
+        let meant = |id: &String| jws.key_id.as_ref().is_none_or(|key_id| key_id == id);
+        let mut candidates = self.public.iter().filter(|(id, _)| meant(id));
+        candidates.any(|(_, key)| key.verify(jws.algorithm, message, &jws.signature))
     }
 
-    pub(super) fn signing(&self) -> &EncodingKey {
-        &self.signing
-    }
-
-    /// The decoded payload of a compact JWS (RFC 7515 section 7.1) with a good header and a good signature, and the part
-    /// that is signed.
-    pub(super) fn verified_payload<'a>(&self, token: &'a str) -> Option<(Vec<u8>, &'a str)> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        if payload.contains('.') || !header_is_good(&URL_SAFE_NO_PAD.decode(header).ok()?) {
-            return None;
-        }
-        let is_good = |key: &DecodingKey| {
-            jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, Algorithm::HS256).unwrap_or(false)
-        };
-        let payload = self.verifying.iter().any(is_good).then(|| URL_SAFE_NO_PAD.decode(payload).ok())??;
-        Some((payload, signed))
+    /// The public keys as a JSON Web Key set; no secret is among them.
+    pub(super) fn published(&self) -> &str {
+        &self.published
     }
 }
 
-fn first_start_secret(data_dir: &Path) -> Result<Secret, KeyError> {
-    let path = data_dir.join(KEY_FILE);
-    let explain = |problem| KeyError::File { path: path.clone(), problem };
-    if !path.try_exists().map_err(explain)? && make_secret(data_dir, &path).map_err(explain)? {
-        tracing::warn!(path = %path.display(), "made a token secret at first start: back this up");
-    }
-    let text = read_private_file(&path).map_err(explain)?;
-    Secret::parse(&text).ok_or(KeyError::Damaged { path })
-}
-
-/// Writes beside and links into place, so that neither a crash nor a second process at the same time leaves half a
-/// secret, and the first one to finish wins. Returns whether it was this one.
-fn make_secret(data_dir: &Path, path: &Path) -> io::Result<bool> {
-    let beside = data_dir.join(format!("{KEY_FILE}.{}", ids::node_tag()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = writeln!(file, "{}", ids::secret()).and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| fs::hard_link(&beside, path));
-    fs::remove_file(&beside)?;
-    match linked {
-        Ok(()) => File::open(data_dir)?.sync_all().map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-const KEY_FILE: &str = "identity.key";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn the_first_start_makes_one_secret_for_ever_that_only_its_owner_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = first_start_secret(folder.path()).unwrap();
-        assert_eq!(first_start_secret(folder.path()).unwrap(), first);
-        let entries: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(entries, [folder.path().join(KEY_FILE)]);
-        assert_eq!(fs::metadata(&entries[0]).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn two_first_starts_at_once_agree_on_one_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(KEY_FILE);
-        assert!(make_secret(folder.path(), &path).unwrap());
-        let first = fs::read(&path).unwrap();
-        assert!(!make_secret(folder.path(), &path).unwrap());
-        assert_eq!(fs::read(&path).unwrap(), first);
-    }
-
-    #[test]
-    fn a_secret_that_all_can_read_or_that_is_cut_short_ends_the_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(KEY_FILE);
-        first_start_secret(folder.path()).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
-        let error = first_start_secret(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("identity.key") && error.contains("chmod 600"), "{error}");
-
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&path, "short\n").unwrap();
-        let error = first_start_secret(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("damaged") && !error.contains("short\n"), "{error}");
+fn header(signing: &SigningKey) -> String {
+    let algorithm = signing.algorithm();
+    match signing.public().and_then(|key| key.thumbprint()) {
+        Some(id) => format!(r#"{{"typ":"JWT","alg":"{algorithm}","kid":"{id}"}}"#),
+        None => format!(r#"{{"typ":"JWT","alg":"{algorithm}"}}"#),
     }
 }

@@ -1,66 +1,85 @@
 //! Who a token speaks for: takes the text of a token and the time, gives a [`Principal`] or says why not.
 //!
-//! A token is a JWT (RFC 7519) signed with HS256 by the built-in issuer or by whoever shares its secret. The
-//! `jsonwebtoken` crate computes signatures and nothing else; what a claim must look like is decided in `claims`,
-//! strictly, because a claim that a library cannot read must never count as absent. Does not know: sockets, accounts.
+//! A token is a JWT (RFC 7519) of the built-in issuer, or of whoever shares its key, or of a configured issuer. What a
+//! claim must look like is decided in `claims`, strictly, because a claim that cannot be read must never count as absent.
+//! Does not know: sockets, accounts.
 
 mod token;
 mod principal;
 mod pending;
 pub mod revocations;
+mod logout;
 
 mod claims;
+mod times;
+mod issuer;
+mod jwks;
 mod keys;
+mod first_start;
 mod tags;
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 
+pub use crate::config::BUILT_IN_NAME;
 pub use keys::{KeyError, Keys};
-pub use pending::{Judgement, Pending, Unproven};
+pub use logout::Logout;
+pub use pending::{Judgement, PATIENCE, Pending, Unproven, when_known};
 pub use principal::{IssuerId, Login, Principal, Tag};
 pub use revocations::{Revocation, Revocations};
 pub use token::{TokenRefusal, find};
 
+use crate::clock::Clock;
 use crate::config::IdentityConfig;
 use crate::ids;
+use crate::jose::Jws;
 use claims::Claims;
+use issuer::{Issuer, IssuerKeys, login_of_token};
+use jwks::Fetcher;
+use times::Times;
 
 /// Judges and mints tokens. Holds keys and rules, and the revocations that are asked last: share it freely.
 pub struct Identity {
     keys: Keys,
-    revocations: Revocations,
     issuer: String,
     audience: Option<String>,
-    leeway: u64,
-    max_token_ttl: u64,
+    times: Times,
     access_ttl: Duration,
+    /// The configured ones, by [`IssuerId`], which counts from 1 here.
+    issuers: Vec<Issuer>,
+    fetcher: Fetcher,
+    cooldown: Duration,
+    revocations: Revocations,
 }
 
-/// A token could not be signed; the cryptographic library said why.
+/// A token could not be signed: the cryptographic library found no randomness.
 #[derive(Debug, thiserror::Error)]
-#[error("a token could not be signed: {0}")]
-pub struct MintError(#[from] jsonwebtoken::errors::Error);
+#[error("a token could not be signed")]
+pub struct MintError;
 
 impl Identity {
-    /// Rules from the configuration, keys from [`Keys::open`].
+    /// Rules from the configuration, keys from [`Keys::open`]. Keys of issuers that publish theirs are there when
+    /// [`Self::keep_keys`] has fetched them.
     pub fn new(config: &IdentityConfig, keys: Keys) -> Self {
+        let times = Times { leeway: config.leeway.as_secs(), max_token_ttl: config.max_token_ttl.as_secs() };
         Self {
             keys,
-            revocations: Revocations::default(),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-            leeway: config.leeway.as_secs(),
-            max_token_ttl: config.max_token_ttl.as_secs(),
+            times,
             access_ttl: config.access_ttl,
+            issuers: config.issuers.as_slice().iter().map(Issuer::new).collect(),
+            fetcher: Fetcher::new(config.jwks_timeout),
+            cooldown: config.jwks_cooldown,
+            revocations: Revocations::default(),
         }
     }
 
-    /// Whether `token` is good at `now_unix_seconds`, and whose it is. Takes a few microseconds and waits for nobody:
-    /// when a key has to be fetched first, the answer is to ask again later.
+    /// Whether `token` is good at `now_unix_seconds`, and whose it is. Takes some microseconds and waits for nobody: when
+    /// a key has to be fetched first, the answer is to ask again later ([`when_known`] does).
     ///
     /// Every refusal of a token that is not good is the same: an answer tells nobody which part was wrong. That one is
     /// expired or revoked is only said of a token that would be good otherwise.
@@ -68,35 +87,56 @@ impl Identity {
         if token.len() > TOKEN_MAX {
             return Err(TokenRefusal::Invalid.into());
         }
-        let (payload, signed) = self.keys.verified_payload(token).ok_or(TokenRefusal::Invalid)?;
-        let claims = Claims::parse(&payload).ok_or(TokenRefusal::Invalid)?;
-
-        let ours = claims.issuer.as_deref().is_none_or(|issuer| issuer == self.issuer);
-        let for_us = self.audience.as_deref().is_none_or(|audience| claims.names_audience(audience));
-        let latest = now_unix_seconds.saturating_add(self.leeway);
-        let begun = claims.not_before.is_none_or(|not_before| not_before <= latest);
-        // A token from the future would outlive a revocation of everything issued "up to now".
-        let issued = claims.issued_at.is_none_or(|issued_at| issued_at <= latest);
-        let bounded = claims.expires_at <= now_unix_seconds.saturating_add(self.max_token_ttl);
-        if !(ours && for_us && begun && issued && bounded) {
+        let jws = Jws::parse(token).ok_or(TokenRefusal::Invalid)?;
+        let mut claims = Claims::parse(&jws.payload).ok_or(TokenRefusal::Invalid)?;
+        // Logout tokens and other announcements (RFC 8417) are signed with the same keys and open nothing.
+        let is_access_token = matches!(jws.typ.as_deref(), None | Some("jwt" | "at+jwt"));
+        if !is_access_token || claims.events.is_some() {
             return Err(TokenRefusal::Invalid.into());
         }
-        if claims.expires_at.saturating_add(self.leeway) <= now_unix_seconds {
-            return Err(TokenRefusal::Expired.into());
-        }
-        let login = match (claims.session, claims.token_id) {
-            (Some(session), _) => Login::Session(session.into()),
-            (None, Some(token_id)) => Login::TokenId(token_id.into()),
-            (None, None) => digest_of(signed),
-        };
-        let principal = Principal {
-            issuer: IssuerId::BUILT_IN,
-            subject: claims.subject,
-            login,
-            expires_at: claims.expires_at,
-            issued_at: claims.issued_at,
-        };
+        let (issuer, subject, login) = self.speaks_for(&jws, &mut claims)?;
+        self.times.check(&claims, now_unix_seconds)?;
+        let Claims { expires_at, issued_at, .. } = claims;
+        let principal = Principal { issuer, subject, login, expires_at, issued_at };
         if self.revocations.refuses(&principal) { Err(TokenRefusal::Revoked.into()) } else { Ok(principal) }
+    }
+
+    /// Whose token it is, once its signature is good.
+    fn speaks_for(
+        &self,
+        jws: &Jws<'_>,
+        claims: &mut Claims<'_>,
+    ) -> Result<(IssuerId, Box<str>, Login), Unproven> {
+        let invalid = || Unproven::from(TokenRefusal::Invalid);
+        if claims.issuer.as_deref().is_none_or(|issuer| issuer == self.issuer) {
+            let for_us = self.audience.as_deref().is_none_or(|audience| claims.names_audience(audience));
+            if !for_us || !self.keys.verify(jws) {
+                return Err(invalid());
+            }
+            let subject = claims.subject.take().ok_or_else(invalid)?;
+            let login = match claims.session.take() {
+                Some(session) => Login::Session(session.into()),
+                None => login_of_token(claims, jws.signed),
+            };
+            return Ok((IssuerId::BUILT_IN, subject, login));
+        }
+        let (id, issuer) = self.only_issuer(|issuer| issuer.is_meant(claims)).ok_or_else(invalid)?;
+        issuer.verify(jws)?;
+        if !issuer.has_required(claims) {
+            return Err(invalid());
+        }
+        let subject = issuer.user(claims).ok_or_else(invalid)?;
+        let login = issuer.login(claims, jws.signed).ok_or_else(invalid)?;
+        Ok((id, subject, login))
+    }
+
+    /// The one entry of which this is true: a token that two could take is nobody's.
+    fn only_issuer(&self, is_it: impl Fn(&Issuer) -> bool) -> Option<(IssuerId, &Issuer)> {
+        let mut found = (1..).map(IssuerId).zip(&self.issuers).filter(|(_, issuer)| is_it(issuer));
+        match (found.next(), found.next()) {
+            (Some(one), None) => Some(one),
+            (None, _) | (Some(_), Some(_)) => None,
+        }
     }
 
     /// A new token of the built-in issuer for `subject`, good for `ttl` from now on. With a `session` it belongs to that
@@ -129,7 +169,35 @@ impl Identity {
             exp: now_unix_seconds.saturating_add(ttl.as_secs()),
             jti: ids::token_id(),
         };
-        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, self.keys.signing())?)
+        // Texts and numbers always have a JSON form.
+        let claims = serde_json::to_vec(&claims).map_err(|_| MintError)?;
+        self.keys.sign(&claims).ok_or(MintError)
+    }
+
+    /// Fetches the keys of those issuers that publish theirs, for ever. To be polled by somebody; drop it to end it.
+    pub async fn keep_keys(&self, clock: &Clock) {
+        let mut keepers: Vec<Pin<Box<dyn Future<Output = _> + Send + '_>>> = Vec::new();
+        for Issuer { config, keys } in &self.issuers {
+            if let IssuerKeys::Fetched(jwks, url) = keys {
+                let fetch = move || self.fetcher.fetch(url);
+                keepers.push(Box::pin(jwks.keep(&config.name, clock, self.cooldown, fetch)));
+            }
+        }
+        std::future::poll_fn(|context| {
+            keepers.retain_mut(|keeper| keeper.as_mut().poll(context).is_pending());
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// The public halves of the keys that sign here, as a JSON Web Key set (RFC 7517 section 5).
+    pub fn published_keys(&self) -> &str {
+        self.keys.published()
+    }
+
+    /// Whether some entry takes logout tokens.
+    pub fn takes_logout_tokens(&self) -> bool {
+        self.issuers.iter().any(|issuer| issuer.config.client_id.is_some())
     }
 
     /// What [`Self::judge`] asks last. Whoever joins asks it again under the lock of its user's sessions: a revocation
@@ -138,17 +206,29 @@ impl Identity {
         &self.revocations
     }
 
+    /// The `until` of a [`Revocation`] that is made now: the last second at which any token that exists now, or that the
+    /// same login is given later, could be good.
+    pub fn revoked_until(&self, now_unix_seconds: u64) -> u64 {
+        self.times.last_good(now_unix_seconds.saturating_add(self.times.max_token_ttl))
+    }
+
     /// An issuer entry's name, which stands for it in SQL and HTTP; `None` for one that is not configured (any more).
     pub fn issuer_name(&self, issuer: IssuerId) -> Option<&str> {
-        (issuer == IssuerId::BUILT_IN).then_some(BUILT_IN_NAME)
+        match issuer.0.checked_sub(1) {
+            None => Some(BUILT_IN_NAME),
+            Some(place) => self.issuers.get(usize::from(place)).map(|issuer| issuer.config.name.as_str()),
+        }
     }
 
     /// The inverse of [`Self::issuer_name`].
     pub fn issuer_named(&self, name: &str) -> Option<IssuerId> {
-        (name == BUILT_IN_NAME).then_some(IssuerId::BUILT_IN)
+        if name == BUILT_IN_NAME {
+            return Some(IssuerId::BUILT_IN);
+        }
+        self.only_issuer(|issuer| issuer.config.name == name).map(|(id, _)| id)
     }
 
-    /// The opaque public id of a user's login: 12 hexadecimal digits, the same on all nodes with the same secret.
+    /// The opaque public id of a user's login: 12 hexadecimal digits, the same on all nodes with the same key.
     pub fn login_tag(&self, issuer: IssuerId, subject: &str, login: &Login) -> Tag<6> {
         let issuer = self.issuer_name(issuer).unwrap_or_default();
         self.keys.tagging.tag("login", &[issuer, subject, &login.to_string()])
@@ -167,20 +247,10 @@ impl Identity {
 
     /// The longest `ttl` that [`Identity::judge`] accepts.
     pub fn max_token_ttl(&self) -> Duration {
-        Duration::from_secs(self.max_token_ttl)
+        Duration::from_secs(self.times.max_token_ttl)
     }
 }
 
-/// What a token belongs to that names neither a session nor itself. Half of the hash: nobody can make another token with
-/// the same one, since nobody but the issuer makes any.
-fn digest_of(signed: &str) -> Login {
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest(&SHA256, signed.as_bytes()).as_ref()[..16]);
-    Login::Digest(half)
-}
-
-/// The built-in issuer's [`Identity::issuer_name`], whatever its `iss`.
-pub const BUILT_IN_NAME: &str = "built-in";
 /// Bytes of a token that are looked at at all: headers of usual servers are bounded by 8 KB too, and what is longer
 /// is refused before any decoding.
 const TOKEN_MAX: usize = 8 * 1024;

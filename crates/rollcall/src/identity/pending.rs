@@ -1,5 +1,7 @@
 //! The outcome that is not there yet: a token whose key is being fetched. Does not know: who fetches, who waits.
 
+use std::time::Duration;
+
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{Principal, TokenRefusal};
@@ -34,16 +36,36 @@ impl Unproven {
     }
 }
 
+/// Judges, and as long as a key is being fetched waits for that and judges again; for HTTP, where waiting is easy.
+pub async fn when_known<T>(judge: impl Fn() -> Result<T, Unproven>) -> Result<T, Unproven> {
+    let waiting = async {
+        loop {
+            match judge() {
+                Err(Unproven::Pending(pending)) => pending.resolved().await,
+                known => return known,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or(Err(Unproven::Unavailable))
+}
+
+/// How long anybody waits for keys: one fetch takes less (`identity.jwks_timeout`) unless that is set higher.
+pub const PATIENCE: Duration = Duration::from_secs(6);
+
 /// A place among those who wait for a fetch. There is a bounded number of them; dropping it gives it back.
 #[derive(Debug)]
 pub struct Pending {
-    finished: watch::Receiver<u64>,
+    ended: watch::Receiver<u64>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Pending {
+    pub(super) fn new(ended: watch::Receiver<u64>, place: OwnedSemaphorePermit) -> Self {
+        Self { ended, _place: place }
+    }
+
     /// Returns when the fetch has ended, with a key or without one, or when nobody fetches any more.
     pub async fn resolved(mut self) {
-        let _ = self.finished.changed().await;
+        let _ = self.ended.changed().await;
     }
 }

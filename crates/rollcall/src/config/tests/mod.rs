@@ -58,10 +58,46 @@ fn the_example_file_is_the_default_and_names_every_key() {
         let body = &example[start + 2..];
         let body = &body[..body.find("\n[").unwrap_or(body.len())];
         for key in keys.keys() {
-            let there = body.contains(&format!("\n{key} = ")) || body.contains(&format!("\n# {key} = "));
+            let there = body.contains(&format!("\n{key} = "))
+                || body.contains(&format!("\n# {key} = "))
+                || example.contains(&format!("\n# [[{section}.{key}]]\n"));
             assert!(there, "{section}.{key} is missing in the example");
         }
     }
+}
+
+#[test]
+fn the_entry_of_the_example_file_is_one_that_is_taken() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../rollcall.example.toml");
+    let example = fs::read_to_string(path).unwrap();
+    let (_, entry) = example.split_once("# [[identity.issuers]]\n").unwrap();
+    let lines = entry.lines().take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+    let is_setting = |line: &&str| {
+        line.split(" = ")
+            .next()
+            .is_some_and(|key| key.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()))
+    };
+    let settings: Vec<&str> = lines.filter(is_setting).collect();
+    for key in [
+        "name",
+        "issuer",
+        "audience",
+        "algorithms",
+        "jwks_url",
+        "jwks_allow_http",
+        "key",
+        "key_file",
+        "user_claim",
+        "session_claim",
+        "client_id",
+        "required_claims",
+    ] {
+        assert!(settings.iter().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+    }
+    let fetched: Vec<&str> = settings.into_iter().filter(|line| !line.starts_with("key")).collect();
+    let config = from_text(&format!("[[identity.issuers]]\n{}", fetched.join("\n"))).unwrap();
+    assert_eq!(config.identity.issuers.as_slice()[0].name, "shop");
+    assert_eq!(config.warnings(), Vec::<String>::new());
 }
 
 #[test]
@@ -272,3 +308,5 @@ fn open_registration_with_a_shared_secret_is_worth_a_warning() {
         assert!(from_environment(&[one]).unwrap().warnings().is_empty(), "{one:?}");
     }
 }
+
+mod issuers;

@@ -1,7 +1,11 @@
 //! Tokens of every kind against [`Identity::judge`], at a time that the test says.
 
+mod issuers;
+mod logout;
+
 use super::*;
-use crate::config::{Secret, Setting};
+use crate::config::{Secret, Setting, SigningKeyPem, VerifyingKeysPem};
+use crate::jose::Algorithm;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
@@ -22,7 +26,8 @@ fn identity(change: impl FnOnce(&mut IdentityConfig)) -> Identity {
 fn sign(secret: &str, header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = EncodingKey::from_secret(secret.as_bytes());
-    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+    let signature =
+        jsonwebtoken::crypto::sign(signed.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
     format!("{signed}.{signature}")
 }
 
@@ -193,4 +198,60 @@ fn public_tags_tell_users_and_logins_apart_and_follow_the_secret() {
     assert_ne!(tag, one.login_tag(IssuerId::BUILT_IN, "ada", &Login::TokenId("s".into())));
     assert_ne!(tag, other.login_tag(IssuerId::BUILT_IN, "ada", &login));
     assert_eq!(one.device_tag(IssuerId::BUILT_IN, "ada", "phone").to_string().len(), 16);
+}
+
+#[test]
+fn a_private_key_signs_instead_of_the_secret_which_still_verifies() {
+    let signer = issuers::Signer::new();
+    let (next, pem) = issuers::Signer::with_private_pem();
+    let by_secret = identity(|_| {}).mint("ada", None, NOW, Duration::from_secs(60)).unwrap();
+    let identity = identity(|config| {
+        config.key = SigningKeyPem::parse(&pem);
+        config.previous_keys = VerifyingKeysPem::parse(&signer.public);
+    });
+    let minted = identity.mint("ada", None, NOW, Duration::from_secs(60)).unwrap();
+    let jws = Jws::parse(&minted).unwrap();
+    let thumbprint = next.key.public().unwrap().thumbprint().unwrap();
+    assert_eq!((jws.algorithm, jws.key_id.as_deref()), (Algorithm::EdDsa, Some(&*thumbprint)));
+    assert!(verdict(&identity, &minted, NOW).is_ok());
+    assert!(verdict(&identity, &by_secret, NOW).is_ok());
+
+    let claims = format!("{{\"sub\":\"u\",\"exp\":{}}}", NOW + 60);
+    let with_header =
+        |signer: &issuers::Signer, header: &str| crate::jose::tests::token(&signer.key, header, &claims);
+    let earlier = signer.key.public().unwrap().thumbprint().unwrap();
+    assert!(
+        verdict(&identity, &with_header(&signer, &format!(r#"{{"alg":"EdDSA","kid":"{earlier}"}}"#)), NOW)
+            .is_ok()
+    );
+    assert!(verdict(&identity, &with_header(&signer, r#"{"alg":"EdDSA"}"#), NOW).is_ok());
+    for bad in [
+        with_header(&signer, &format!(r#"{{"alg":"EdDSA","kid":"{thumbprint}"}}"#)), // the other one's
+        with_header(&signer, r#"{"alg":"EdDSA","kid":"?"}"#),
+        with_header(&signer, r#"{"alg":"ES256"}"#),
+        with_header(&signer, r#"{"alg":"HS256"}"#),
+        with_header(&issuers::Signer::new(), r#"{"alg":"EdDSA"}"#),
+        sign(&signer.public, r#"{"alg":"HS256"}"#, &claims),
+    ] {
+        assert_eq!(verdict(&identity, &bad, NOW), Err(TokenRefusal::Invalid), "{bad}");
+    }
+    let published: serde_json::Value = serde_json::from_str(identity.published_keys()).unwrap();
+    let ids: Vec<_> =
+        published["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&*thumbprint, &*earlier]);
+    assert!(!identity.published_keys().contains(SECRET) && !identity.published_keys().contains("\"d\""));
+}
+
+#[test]
+fn a_key_without_a_secret_makes_no_secret() {
+    let (_, pem) = issuers::Signer::with_private_pem();
+    let config = IdentityConfig { key: SigningKeyPem::parse(&pem), ..IdentityConfig::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::new(&config, Keys::open(&config, folder.path()).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let claims = format!("{{\"sub\":\"u\",\"exp\":{}}}", NOW + 60);
+    for secret in ["", " ", &pem] {
+        let forged = sign(secret, r#"{"alg":"HS256"}"#, &claims);
+        assert_eq!(verdict(&identity, &forged, NOW), Err(TokenRefusal::Invalid), "{secret:?}");
+    }
 }

@@ -1,0 +1,34 @@
+//! When a token is good: with a leeway, and not for ever. Does not know: whose it is.
+
+use super::claims::Claims;
+use super::{TokenRefusal, Unproven};
+
+/// The rules for all issuers, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) leeway: u64,
+    pub(super) max_token_ttl: u64,
+}
+
+impl Times {
+    /// Whether a token with these claims is good at this second.
+    pub(super) fn check(&self, claims: &Claims<'_>, now: u64) -> Result<(), Unproven> {
+        let latest = now.saturating_add(self.leeway);
+        let begun = claims.not_before.is_none_or(|not_before| not_before <= latest);
+        // A token from the future would outlive a revocation of everything issued "up to now".
+        let issued = claims.issued_at.is_none_or(|issued_at| issued_at <= latest);
+        let bounded = claims.expires_at <= now.saturating_add(self.max_token_ttl);
+        if !(begun && issued && bounded) {
+            return Err(TokenRefusal::Invalid.into());
+        }
+        if claims.expires_at.saturating_add(self.leeway) <= now {
+            return Err(TokenRefusal::Expired.into());
+        }
+        Ok(())
+    }
+
+    /// The last second at which a token with this `exp` is good.
+    pub(super) fn last_good(&self, expires_at: u64) -> u64 {
+        expires_at.saturating_add(self.leeway)
+    }
+}
