@@ -38,8 +38,6 @@ ROLLCALL_IDENTITY__SECRET=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
 export ROLLCALL_IDENTITY__SECRET
 (
     export ROLLCALL_DATA_DIR="$data" ROLLCALL_LOG__FORMAT=json
-    # As many sessions a user as a run asks for.
-    export ROLLCALL_LIMITS__SESSIONS_PER_USER=1000000 ROLLCALL_LIMITS__SESSIONS_PER_LOGIN=1000000
     on_core 0 "$target/rollcall" serve --listen 127.0.0.1:0
 ) 2>"$data/server.log" &
 server=$!

@@ -10,12 +10,12 @@ use std::time::Duration;
 use crate::accounts::{Accounts, HashError, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::presence::Presence;
 use crate::http::ClientAddresses;
-use crate::identity::{Identity, IssuerId, KeyError, Keys};
+use crate::identity::{Identity, IssuerId, KeyError, Keys, Revocation};
 use crate::ids;
 use crate::lifecycle::Lifecycle;
-use crate::store::{OpenError, Store};
+use crate::revoking::Revoking;
+use crate::store::{Keep, OpenError, StorageError, Store, SuccessorKeys};
 use crate::telemetry::metrics::Metrics;
 
 /// One server's parts.
@@ -28,12 +28,12 @@ pub struct App {
     pub identity: Identity,
     /// What survives.
     pub store: Store,
+    /// From what is written to what is true here.
+    pub revoking: Revoking,
     /// The built-in accounts.
     pub accounts: Accounts,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Who is there.
-    pub presence: Presence,
+    pub metrics: Metrics,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
     /// Whose address a request comes from.
@@ -62,6 +62,9 @@ pub enum StartError {
     /// The password hasher could not start.
     #[error("the password hasher could not start: {0}")]
     Hasher(#[from] HashError),
+    /// What is revoked could not be read, so nobody knows who may in.
+    #[error("the revocations cannot be read: {0}")]
+    Revocations(StorageError),
 }
 
 impl App {
@@ -70,14 +73,17 @@ impl App {
         let identity = open_identity(&config)?;
         let store = Store::open(&config, issuer_names(&identity)).await?;
         let hasher = Hasher::new(config.accounts.hash_queue).await?;
-        let accounts = Accounts::new(store.clone(), hasher, clock.clone());
-        let metrics = Arc::new(Metrics::new());
+        let successors = SuccessorKeys::new(identity.refresh_keys());
+        let accounts = Accounts::new(&config, store.clone(), hasher, successors, clock.clone());
+        let revoking = Revoking::default();
+        let followed = revoking.follow(clock.unix_millis(), identity.revocations(), &store).await;
+        followed.map_err(StartError::Revocations)?;
         Ok(Arc::new(Self {
             identity,
             store,
+            revoking,
             accounts,
-            presence: Presence::new(&config.limits, clock.clone(), metrics.clone()),
-            metrics,
+            metrics: Metrics::new(),
             lifecycle: Lifecycle::new(),
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone()),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
@@ -89,7 +95,12 @@ impl App {
     /// What runs beside the sockets, for ever: the looks at the database, the issuers' keys. To be polled by somebody; drop
     /// it to end it.
     pub async fn watch(&self) {
-        tokio::join!(self.watch_database(), self.identity.keep_keys(&self.clock));
+        tokio::join!(self.watch_database(), self.forget_what_is_over(), self.identity.keep_keys(&self.clock));
+    }
+
+    /// Makes true what was just revoked in SQL.
+    pub async fn carry_out(&self, revocations: Vec<Revocation>) {
+        self.revoking.carry_out(self.identity.revocations(), revocations).await;
     }
 
     async fn watch_database(&self) {
@@ -97,11 +108,37 @@ impl App {
             self.store.health().look(&self.clock).await;
             // While it is away what is known goes on to be true; that it is away was logged.
             if self.store.health().away_since().is_none()
-                && let Err(error) = self.store.catch_up().await
+                && let Err(error) = self.catch_up().await
             {
                 tracing::warn!(%error, "what other processes have written could not be read");
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Learns what other processes have written: revocations, API keys, who has named a device.
+    pub async fn catch_up(&self) -> Result<(), StorageError> {
+        let now = self.clock.unix_millis();
+        self.revoking.follow(now, self.identity.revocations(), &self.store).await?;
+        self.store.catch_up().await
+    }
+
+    async fn forget_what_is_over(&self) {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let keep = Keep {
+            audit: u64::from(self.config.audit.keep_days.get()) * 24 * 3600 * 1000,
+            first_seen: millis(self.config.identity.max_token_ttl),
+        };
+        loop {
+            self.identity.revocations().forget_expired(self.clock.unix_seconds());
+            match self.store.forget_expired(self.clock.unix_millis(), keep).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "forgot what is over"),
+                Err(error) => tracing::debug!(%error, "what is over could not be forgotten yet"),
+            }
+            // Nodes that were started together do not all come at once.
+            let longest = HOUSEKEEPING_INTERVAL + HOUSEKEEPING_INTERVAL / 2;
+            tokio::time::sleep(ids::duration_between(HOUSEKEEPING_INTERVAL, longest)).await;
         }
     }
 
@@ -112,23 +149,29 @@ impl App {
     }
 }
 
-/// The keys and rules alone, for commands that need no database. Makes the data folder: a new one is for its owner
-/// only, one that exists is left as somebody made it.
+/// The keys and rules alone, for commands that need no database. Makes the data folder.
 pub fn open_identity(config: &Config) -> Result<Identity, StartError> {
-    let path = &config.data_dir;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|problem| StartError::DataDir { path: path.clone(), problem })?;
-    Ok(Identity::new(&config.identity, Keys::open(&config.identity, path)?))
+    make_data_dir(config)?;
+    Ok(Identity::new(&config.identity, Keys::open(&config.identity, &config.data_dir)?))
 }
 
-/// The names of all issuer entries, by their id.
-fn issuer_names(identity: &Identity) -> Vec<Box<str>> {
+/// A new folder is for its owner only, one that exists is left as somebody made it.
+pub fn make_data_dir(config: &Config) -> Result<(), StartError> {
+    let path = &config.data_dir;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|problem| StartError::DataDir { path: path.clone(), problem })
+}
+
+/// The names of all issuer entries, by their id, as [`Store::open`] wants them.
+pub fn issuer_names(identity: &Identity) -> Vec<Box<str>> {
     let names = (0..=u16::MAX).map_while(|id| identity.issuer_name(IssuerId(id)));
     names.map(Box::from).collect()
 }
 
 /// Between two looks at the database: API keys and revocations of other processes are obeyed within a few seconds.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two rounds of deleting what is over.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
 
 impl std::fmt::Debug for App {
     /// It holds keys, which appear in no log.

@@ -28,7 +28,7 @@ async fn who_registers_can_log_in_and_ask_who_they_are() {
         let body = answer.json();
         assert_eq!(
             body.as_object().unwrap().keys().collect::<Vec<_>>(),
-            ["access_token", "expires_in", "token_type"]
+            ["access_token", "expires_in", "refresh_token", "refresh_token_expires_in", "token_type"]
         );
         assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(900)));
 
@@ -247,7 +247,7 @@ async fn any_page_may_call_by_default_without_credentials() {
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
     assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, content-type"));
-    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, POST"));
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
 }
 
 #[tokio::test]

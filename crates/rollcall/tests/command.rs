@@ -122,9 +122,9 @@ fn user_add_takes_the_password_from_standard_input_and_the_account_can_log_in() 
     runtime.block_on(async {
         let app = App::open(config, Clock::system()).await.unwrap();
         let email = Email::parse("ada@example.org").unwrap();
-        let account =
-            app.accounts.login(&email, Password::parse("correct horse".to_owned()).unwrap()).await.unwrap();
-        assert_eq!(account.id, id);
+        let password = Password::parse("correct horse".to_owned()).unwrap();
+        let address = std::net::IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(app.accounts.login(&email, password, address).await.unwrap().account, id);
     });
 }
 

@@ -18,12 +18,13 @@ use support::{Server, answer};
 #[tokio::test]
 async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
     let server = Server::open().await;
-    for path in ["/nothing", "/auth", "/auth/", "/auth/logout", "/livez/", "/api/sessions"] {
+    for path in ["/nothing", "/auth", "/auth/", "/auth/nothing", "/livez/", "/api/sessions"] {
         server.get(path).await.check_problem(404, "not_found");
     }
     for (method, path, allow) in [
         ("DELETE", "/auth/login", "POST"),
-        ("POST", "/auth/me", "GET,HEAD"),
+        ("POST", "/auth/me", "GET,HEAD,DELETE"),
+        ("GET", "/auth/logout", "POST"),
         ("PUT", "/readyz", "GET,HEAD"),
         ("POST", "/", "GET,HEAD"),
     ] {

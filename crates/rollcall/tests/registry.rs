@@ -4,10 +4,10 @@
 
 #[path = "."]
 mod memory {
-    use rollcall::registry::{Caps, Registry};
+    use rollcall::registry::Registry;
 
-    fn open(caps: Caps) -> Registry {
-        Registry::memory(caps)
+    fn open() -> Registry {
+        Registry::memory()
     }
 
     #[path = "contract/registry.rs"]

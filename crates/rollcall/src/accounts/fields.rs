@@ -61,10 +61,15 @@ pub struct Password(String);
 impl Password {
     /// Checks the length only: rules about characters make passwords worse (NIST SP 800-63B section 3.1.1.2).
     pub fn parse(text: String) -> Result<Self, FieldError> {
+        Self::parse_field("password", text)
+    }
+
+    /// The same for a field of another name.
+    pub fn parse_field(field: &'static str, text: String) -> Result<Self, FieldError> {
         if (8..=1024).contains(&text.len()) {
             return Ok(Self(text));
         }
-        Err(FieldError { field: "password", allowed: "must have 8 to 1024 bytes" })
+        Err(FieldError { field, allowed: "must have 8 to 1024 bytes" })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

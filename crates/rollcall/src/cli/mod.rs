@@ -1,16 +1,24 @@
 //! The command line: what can be typed, one file a command. A command gives its text for standard output or an error;
 //! logs go to standard error. Does not know: how the server works.
 
-mod config;
 mod serve;
+mod config;
 mod token;
 mod user;
+mod sessions;
+mod key;
+mod migrate;
+mod backup;
+
+mod storing;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall::config::{Config, ConfigError, Setting, Sources, parse_duration};
+use rollcall::identity::BUILT_IN_NAME;
+use rollcall::store::KeyScopes;
 
 /// A realtime sessions gateway: every user sees all of their live sessions, in sync.
 ///
@@ -50,6 +58,23 @@ enum Command {
     /// Built-in accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Who is signed in
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Keys of server-side callers
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Bring the database up to date, for where database.migrate is off
+    Migrate,
+    /// Copy the SQLite database into a new file, consistent while the server runs
+    ///
+    /// The copy is for its owner only (mode 0600) and overwrites nothing. Back up identity.key of the data folder too.
+    /// After a restored backup run `rollcall sessions revoke --all-users`: what was revoked since is not in it.
+    Backup {
+        /// The new file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +112,78 @@ enum UserCommand {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
+    /// Set another password, asked for as `add` does; all logins of the account end
+    Password {
+        /// The account's e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+    },
+    /// Erase an account and all that is known of its user
+    Remove {
+        /// The account's e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SessionsCommand {
+    /// End logins: tokens issued up to now are refused, their sockets closed within a few seconds
+    Revoke {
+        #[command(flatten)]
+        whose: Whose,
+        /// The name of the user's issuer entry
+        #[arg(long, value_name = "NAME", default_value = BUILT_IN_NAME, conflicts_with = "all_users")]
+        issuer: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// All logins of this user (its `sub`)
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Everybody's: after a restored backup, or when a signing key was lost
+    #[arg(long)]
+    all_users: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key and print it, nothing else, on standard output; it is never shown again
+    New {
+        /// For the server API
+        #[arg(long, required = true)]
+        api: bool,
+        /// What you call it
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        users: KeyUsers,
+        /// What for: read, revoke, send, with commas between them
+        #[arg(long, value_name = "SCOPES", value_parser = scopes)]
+        scope: KeyScopes,
+    },
+    /// Name, issuer, scopes and date of each key
+    List,
+    /// End a key; servers obey within a few seconds
+    Revoke {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct KeyUsers {
+    /// For the users of this issuer entry, such as built-in
+    #[arg(long, value_name = "NAME")]
+    issuer: Option<String>,
+    /// For the users of all issuers
+    #[arg(long)]
+    all: bool,
 }
 
 /// Why a command ended without having done its work.
@@ -103,7 +200,16 @@ impl Cli {
     pub(crate) fn execute(self) -> Result<String, Failure> {
         let listen = match &self.command {
             Some(Command::Serve(args)) => args.listen.clone().or(self.serve.listen),
-            Some(Command::Config(_) | Command::Token(_) | Command::User(_)) | None => self.serve.listen,
+            Some(
+                Command::Config(_)
+                | Command::Token(_)
+                | Command::User(_)
+                | Command::Sessions(_)
+                | Command::Key(_)
+                | Command::Migrate
+                | Command::Backup { .. },
+            )
+            | None => self.serve.listen,
         };
         let config =
             Config::load(&Sources::of_process(self.config, listen)).map_err(Failure::Configuration)?;
@@ -115,6 +221,18 @@ impl Cli {
             Some(Command::User(UserCommand::Add { email, name })) => {
                 user::add(config, &email, name.as_deref())
             }
+            Some(Command::User(UserCommand::Password { email })) => user::password(config, &email),
+            Some(Command::User(UserCommand::Remove { email })) => user::remove(config, &email),
+            Some(Command::Sessions(SessionsCommand::Revoke { whose, issuer })) => {
+                sessions::revoke(&config, whose.user.as_deref(), &issuer)
+            }
+            Some(Command::Key(KeyCommand::New { api: _, name, users, scope })) => {
+                key::new(&config, &name, users.issuer.as_deref(), scope)
+            }
+            Some(Command::Key(KeyCommand::List)) => key::list(&config),
+            Some(Command::Key(KeyCommand::Revoke { name })) => key::revoke(&config, &name),
+            Some(Command::Migrate) => migrate::migrate(&config),
+            Some(Command::Backup { file }) => backup::backup(&config, &file),
         }
     }
 }
@@ -127,6 +245,11 @@ impl Failure {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| format!("allowed: {}", Duration::ALLOWED))
+}
+
+fn scopes(text: &str) -> Result<KeyScopes, String> {
+    KeyScopes::parse(text)
+        .ok_or_else(|| "allowed: read, revoke, send, each at most once, with commas between".to_owned())
 }
 
 fn start_logs(config: &Config) -> Result<(), Failure> {

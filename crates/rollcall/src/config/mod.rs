@@ -10,6 +10,7 @@ mod secret;
 mod setting;
 
 mod accounts;
+mod audit;
 mod database;
 mod heartbeat;
 mod http;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::AccountsConfig;
+pub use audit::AuditConfig;
 pub use database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
@@ -69,6 +71,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The built-in accounts.
     pub accounts: AccountsConfig,
+    /// Who did what to whom.
+    pub audit: AuditConfig,
     /// How a dead connection is noticed.
     pub heartbeat: HeartbeatConfig,
     /// What one client may ask of the server.
@@ -92,6 +96,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             identity: IdentityConfig::default(),
             accounts: AccountsConfig::default(),
+            audit: AuditConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: LimitsConfig::default(),
             shutdown: ShutdownConfig::default(),
@@ -140,6 +145,8 @@ impl Config {
             }
         }
         for (key, given) in [
+            ("accounts.refresh_ttl", self.accounts.refresh_ttl),
+            ("accounts.longest_delay", self.accounts.longest_delay),
             ("http.header_timeout", self.http.header_timeout),
             ("http.body_timeout", self.http.body_timeout),
             ("http.write_timeout", self.http.write_timeout),

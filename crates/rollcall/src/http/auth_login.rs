@@ -1,41 +1,37 @@
-//! `POST /auth/login {email, password}`: 200 and a token, named as OAuth 2 does (RFC 6749 section 5.1).
+//! `POST /auth/login {email, password}`: 200 and a token pair.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
 
 use super::Problem;
-use super::body::Fields;
-use crate::accounts::{Account, Email, Password};
+use super::body::{Body, Fields, Payload};
+use super::caller::LoginCaller;
+use super::token_pair::TokenPair;
+use crate::accounts::{Email, Password};
 use crate::app::App;
-use crate::identity::MintError;
+
+/// Who wants in.
+pub(super) struct Credentials {
+    email: Email,
+    password: Password,
+}
+
+impl Payload for Credentials {
+    fn parse(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self {
+            email: Email::parse(&fields.text("email")?)?,
+            password: Password::parse(fields.text("password")?)?,
+        })
+    }
+}
 
 pub(super) async fn handle(
+    LoginCaller(address): LoginCaller,
     State(app): State<Arc<App>>,
-    mut fields: Fields,
-) -> Result<Json<TokenBody>, Problem> {
-    let email = Email::parse(&fields.text("email")?)?;
-    let password = Password::parse(fields.text("password")?)?;
-    let account = app.accounts.login(&email, password).await?;
-    Ok(TokenBody::mint(&app, &account)?)
-}
-
-/// A token pair; of the pair there is only the first half yet.
-#[derive(Serialize)]
-pub(super) struct TokenBody {
-    access_token: String,
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u64,
-}
-
-impl TokenBody {
-    /// A new access token for this account, good from now on.
-    pub(super) fn mint(app: &App, account: &Account) -> Result<Json<Self>, MintError> {
-        let ttl = app.identity.access_ttl();
-        let access_token = app.identity.mint(&account.id, None, app.clock.unix_seconds(), ttl)?;
-        Ok(Json(Self { access_token, token_type: "Bearer", expires_in: ttl.as_secs() }))
-    }
+    Body(given): Body<Credentials>,
+) -> Result<Json<TokenPair>, Problem> {
+    let pair = app.accounts.login(&given.email, given.password, address).await?;
+    Ok(Json(TokenPair::mint(&app, &pair)?))
 }

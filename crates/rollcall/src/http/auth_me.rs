@@ -1,18 +1,21 @@
-//! `GET /auth/me`: the account that the Bearer token speaks for.
+//! `GET /auth/me`: the account that the Bearer token speaks for. `DELETE /auth/me {password}`: 204, and nothing of it is
+//! left.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::Problem;
+use super::bearer::AccountHolder;
+use super::body::{Body, Fields, Payload};
+use super::caller::LoginCaller;
+use super::unhindered::unhindered;
+use crate::accounts::Password;
 use crate::app::App;
 use crate::clock::to_iso8601;
-use crate::config::TokenPlace;
-use crate::identity;
 
 /// An account as its owner sees it.
 #[derive(Serialize)]
@@ -25,23 +28,33 @@ pub(super) struct Me {
     created_at: String,
 }
 
-pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Me>, Problem> {
-    // A header that is not text is there and is no token.
-    let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
-    let token = identity::find(&[TokenPlace::Header], header, None, None)?;
-    let judge = || app.identity.judge(&token, app.clock.unix_seconds());
-    let principal = identity::when_known(judge).await?;
-    // Accounts are the built-in issuer's: somebody else's subject of the same name is somebody else.
-    let is_ours = principal.issuer == identity::IssuerId::BUILT_IN;
-    let account = if is_ours { app.accounts.find(&principal.subject).await? } else { None };
-    let account = account.ok_or_else(|| {
-        let detail = "The token is good, but its user has no account here: it was made somewhere else.";
-        Problem::new(StatusCode::NOT_FOUND, "account_not_found", detail)
-    })?;
-    Ok(Json(Me {
-        id: account.id,
-        email: account.email,
-        name: account.name,
-        created_at: to_iso8601(account.created_at),
-    }))
+pub(super) async fn handle(AccountHolder { account, .. }: AccountHolder) -> Json<Me> {
+    let created_at = to_iso8601(account.created_at);
+    Json(Me { id: account.id, email: account.email, name: account.name, created_at })
+}
+
+/// That it is meant.
+pub(super) struct Erasure {
+    password: Password,
+}
+
+impl Payload for Erasure {
+    fn parse(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self { password: Password::parse(fields.text("password")?)? })
+    }
+}
+
+pub(super) async fn erase(
+    LoginCaller(address): LoginCaller,
+    AccountHolder { account, .. }: AccountHolder,
+    State(app): State<Arc<App>>,
+    Body(given): Body<Erasure>,
+) -> Result<StatusCode, Problem> {
+    unhindered(async move {
+        let erased = app.accounts.erase(&account.id, given.password, address).await;
+        app.carry_out(erased.map_err(Problem::of_own_password)?).await;
+        tracing::info!(account = account.id, "account erased by its owner");
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

@@ -1,34 +1,60 @@
-//! `POST /auth/register {email, password, name?}`: 201 and a token. Open only with `accounts.registration`.
+//! `POST /auth/register {email, password, name?}`: 201 and a token pair. Open only with `accounts.registration`.
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, Request, State};
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::request::Parts;
 
 use super::Problem;
-use super::auth_login::TokenBody;
-use super::body::Fields;
+use super::body::{Body, Fields, Payload};
+use super::caller::RegisterCaller;
+use super::token_pair::TokenPair;
+use super::unhindered::unhindered;
 use crate::accounts::{DisplayName, Email, NewAccount, Password};
 use crate::app::App;
 use crate::store::Actor;
 
-pub(super) async fn handle(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    // Before the body is read: who may not register need not send it.
-    if !app.config.accounts.registration {
-        let detail = "Registration is off; ask the operator for an account.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "registration_off", detail).closing());
+impl Payload for NewAccount {
+    fn parse(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self {
+            email: Email::parse(&fields.text("email")?)?,
+            password: Password::parse(fields.text("password")?)?,
+            name: match fields.optional_text("name")? {
+                Some(name) => DisplayName::parse(&name)?,
+                None => None,
+            },
+        })
     }
-    let mut fields = Fields::from_request(request, &app).await?;
-    let new = NewAccount {
-        email: Email::parse(&fields.text("email")?)?,
-        password: Password::parse(fields.text("password")?)?,
-        name: match fields.optional_text("name")? {
-            Some(name) => DisplayName::parse(&name)?,
-            None => None,
-        },
-    };
-    let account = app.accounts.register(new, Actor::User).await?;
-    tracing::info!(account = account.id, "account registered");
-    Ok((StatusCode::CREATED, TokenBody::mint(&app, &account)?).into_response())
+}
+
+/// Looked at before the body is read: who may not register need not send it.
+pub(super) struct Open;
+
+impl FromRequestParts<Arc<App>> for Open {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if app.config.accounts.registration {
+            return Ok(Self);
+        }
+        let detail = "Registration is off; ask the operator for an account.";
+        Err(Problem::new(StatusCode::FORBIDDEN, "registration_off", detail).closing())
+    }
+}
+
+pub(super) async fn handle(
+    _: Open,
+    _: RegisterCaller,
+    State(app): State<Arc<App>>,
+    Body(new): Body<NewAccount>,
+) -> Result<(StatusCode, Json<TokenPair>), Problem> {
+    unhindered(async move {
+        let account = app.accounts.register(new, Actor::User).await?;
+        tracing::info!(account = account.id, "account registered");
+        let pair = app.accounts.first_login(&account).await?;
+        Ok((StatusCode::CREATED, Json(TokenPair::mint(&app, &pair)?)))
+    })
+    .await
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,7 +13,41 @@ use serde_json::{Map, Value};
 use super::Problem;
 use crate::app::App;
 
-/// The fields of a JSON object, taken out one by one; those that nobody asks for are ignored.
+/// What an action wants to be told: a type whose fields are those of a JSON object.
+pub(super) trait Payload: Sized {
+    /// Takes and checks its fields; those that nobody asks for are ignored.
+    fn parse(fields: &mut Fields) -> Result<Self, Problem>;
+}
+
+/// A body that was read and checked.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: Payload> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let mut fields = Fields::read(request, app).await?;
+        T::parse(&mut fields).map(Self)
+    }
+}
+
+/// A body that may be missing altogether.
+#[derive(Debug)]
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: Payload + Default> FromRequest<Arc<App>> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, app).await.map(|Body(given)| Self(given))
+    }
+}
+
+/// The fields of a JSON object, taken out one by one.
 #[derive(Debug)]
 pub(super) struct Fields(Map<String, Value>);
 
@@ -34,10 +69,8 @@ impl Fields {
     }
 }
 
-impl FromRequest<Arc<App>> for Fields {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+impl Fields {
+    async fn read(request: Request, app: &App) -> Result<Self, Problem> {
         check_headers(request.headers())?;
         let collected = Limited::new(request.into_body(), BODY_MAX).collect();
         let read = tokio::time::timeout(app.config.http.body_timeout, collected).await;

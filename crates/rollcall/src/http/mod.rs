@@ -1,17 +1,24 @@
 //! HTTP: the routes on one screen, one file an action. The socket path is not among them: it belongs to the gateway.
 
-mod auth_login;
-mod auth_me;
 mod auth_register;
+mod auth_login;
+mod auth_refresh;
+mod auth_logout;
+mod auth_me;
+mod auth_password;
 mod health;
 mod jwks;
 mod metrics;
 mod page;
 
+mod bearer;
 mod body;
+mod caller;
 pub mod client_address;
 mod origin;
 mod problem;
+mod token_pair;
+mod unhindered;
 
 use std::sync::Arc;
 
@@ -49,7 +56,10 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/auth/register", post(auth_register::handle))
         .route("/auth/login", post(auth_login::handle))
-        .route("/auth/me", get(auth_me::handle))
+        .route("/auth/refresh", post(auth_refresh::handle))
+        .route("/auth/logout", post(auth_logout::handle))
+        .route("/auth/me", get(auth_me::handle).delete(auth_me::erase))
+        .route("/auth/password", post(auth_password::handle))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
         .layer(from_fn_with_state(Arc::clone(app), origin::guard))

@@ -19,7 +19,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         Problem::origin_forbidden().into_response()
     } else if *request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         let mut response = StatusCode::NO_CONTENT.into_response();
-        origins.answer_preflight(&headers, "GET, POST", response.headers_mut());
+        origins.answer_preflight(&headers, "GET, POST, DELETE", response.headers_mut());
         return response;
     } else {
         next.run(request).await

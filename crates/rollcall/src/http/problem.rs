@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::accounts::{AccountError, FieldError};
+use crate::accounts::{AccountError, FieldError, Wait};
 use crate::identity::{MintError, TokenRefusal, Unproven};
 use crate::store::StorageError;
 
@@ -54,6 +54,21 @@ impl Problem {
     /// 500: something of ours is broken; what it was stands in the log only.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on the server.")
+    }
+
+    /// Of an action for which a user who is known gives the password once more: the token is good, so a wrong password
+    /// is no 401, which would make clients ask for another token.
+    pub fn of_own_password(error: AccountError) -> Self {
+        match error {
+            AccountError::CredentialsInvalid => {
+                Self::new(StatusCode::FORBIDDEN, "credentials_invalid", "The password is wrong.")
+            }
+            AccountError::EmailTaken
+            | AccountError::TooMany(_)
+            | AccountError::Busy
+            | AccountError::Hashing(_)
+            | AccountError::Storage(_) => error.into(),
+        }
     }
 
     /// The connection ends with the answer: its body was not read to the end.
@@ -151,6 +166,12 @@ impl From<AccountError> for Problem {
                     "The e-mail address or the password is wrong.",
                 )
             },
+            AccountError::TooMany(Wait(wait)) => {
+                let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+                let detail = "Too many tries; come back when Retry-After says.";
+                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+                Self { retry_after: Some(seconds.max(1)), ..problem }
+            }
             AccountError::Busy => {
                 unavailable("overloaded", "Too many logins at once; try again in a moment.", 2)
             }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::first_start::first_start_secret;
-use super::tags::TagKey;
+use super::tags::{TagKey, derived};
 use crate::config::{IdentityConfig, Secret, VerifyingKeysPem};
 use crate::jose::{Algorithm, Hs256Secret, Jws, PublicKey, SigningKey, encode_set};
 
@@ -16,6 +16,8 @@ use crate::jose::{Algorithm, Hs256Secret, Jws, PublicKey, SigningKey, encode_set
 pub struct Keys {
     /// Public tags are made with it.
     pub(super) tagging: TagKey,
+    /// Refresh tokens are made with the first, recognized with all.
+    pub(super) refreshing: Vec<[u8; 32]>,
     signing: SigningKey,
     /// The encoded header of each token that is signed here.
     header: String,
@@ -66,8 +68,13 @@ impl Keys {
         let verifying = secret.iter().chain(&config.previous_secrets);
         let previous = config.previous_keys.as_ref().map(VerifyingKeysPem::keys).unwrap_or_default();
         let public: Vec<PublicKey> = signing.public().into_iter().chain(previous).collect();
+        let previous_texts = config.previous_secrets.iter().map(Secret::expose);
         Ok(Self {
             tagging: TagKey::new(secret_text.unwrap_or(own_text).as_bytes()),
+            refreshing: std::iter::once(secret_text.unwrap_or(own_text))
+                .chain(previous_texts)
+                .map(|text| derived(text.as_bytes(), b"rollcall refresh tokens"))
+                .collect(),
             header: URL_SAFE_NO_PAD.encode(header(&signing)),
             signing,
             secrets: verifying.map(|secret| Hs256Secret::new(secret.expose().as_bytes())).collect(),

@@ -84,6 +84,27 @@ impl Identity {
     /// Every refusal of a token that is not good is the same: an answer tells nobody which part was wrong. That one is
     /// expired or revoked is only said of a token that would be good otherwise.
     pub fn judge(&self, token: &str, now_unix_seconds: u64) -> Judgement {
+        let (principal, in_time) = self.prove(token, now_unix_seconds)?;
+        in_time?;
+        if self.revocations.refuses(&principal) { Err(TokenRefusal::Revoked.into()) } else { Ok(principal) }
+    }
+
+    /// The same for who wants to be logged out: a token whose time is over still says of which login it was.
+    pub fn judge_leaving(&self, token: &str, now_unix_seconds: u64) -> Judgement {
+        let (principal, in_time) = self.prove(token, now_unix_seconds)?;
+        match in_time {
+            Ok(()) | Err(Unproven::Refused(TokenRefusal::Expired)) => {}
+            Err(other) => return Err(other),
+        }
+        if self.revocations.refuses(&principal) { Err(TokenRefusal::Revoked.into()) } else { Ok(principal) }
+    }
+
+    /// Whose token it is, and whether this is its time.
+    fn prove(
+        &self,
+        token: &str,
+        now_unix_seconds: u64,
+    ) -> Result<(Principal, Result<(), Unproven>), Unproven> {
         if token.len() > TOKEN_MAX {
             return Err(TokenRefusal::Invalid.into());
         }
@@ -95,10 +116,9 @@ impl Identity {
             return Err(TokenRefusal::Invalid.into());
         }
         let (issuer, subject, login) = self.speaks_for(&jws, &mut claims)?;
-        self.times.check(&claims, now_unix_seconds)?;
+        let in_time = self.times.check(&claims, now_unix_seconds);
         let Claims { expires_at, issued_at, .. } = claims;
-        let principal = Principal { issuer, subject, login, expires_at, issued_at };
-        if self.revocations.refuses(&principal) { Err(TokenRefusal::Revoked.into()) } else { Ok(principal) }
+        Ok((Principal { issuer, subject, login, expires_at, issued_at }, in_time))
     }
 
     /// Whose token it is, once its signature is good.
@@ -238,6 +258,11 @@ impl Identity {
     pub fn device_tag(&self, issuer: IssuerId, subject: &str, device_id: &str) -> Tag<8> {
         let issuer = self.issuer_name(issuer).unwrap_or_default();
         self.keys.tagging.tag("device", &[issuer, subject, device_id])
+    }
+
+    /// Keys that refresh tokens are derived with, today's first: of no use for anything else.
+    pub fn refresh_keys(&self) -> &[[u8; 32]] {
+        &self.keys.refreshing
     }
 
     /// How long a token made at login is good.

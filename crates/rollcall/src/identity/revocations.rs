@@ -35,6 +35,13 @@ pub enum Revocation {
         /// The last second at which a token that this refuses could be good.
         until: u64,
     },
+    /// All tokens of all users of all issuers up to a second: when nobody knows any more what was revoked.
+    Everyone {
+        /// The `iat` of the last that are refused, in seconds since the epoch. Tokens without `iat` are not refused.
+        issued_before: u64,
+        /// The last second at which a token that this refuses could be good.
+        until: u64,
+    },
 }
 
 /// All live revocations. Share it by reference: readers meet a lock only while there is a revocation at all, and a
@@ -43,8 +50,21 @@ pub enum Revocation {
 pub struct Revocations {
     /// How many rules there are.
     count: AtomicUsize,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// By [`IssuerId`].
-    issuers: RwLock<Vec<Rules>>,
+    issuers: Vec<Rules>,
+    everyone: Option<EveryoneRule>,
+}
+
+/// All that were ever made in one, on the safe side.
+#[derive(Clone, Copy, Debug)]
+struct EveryoneRule {
+    issued_before: u64,
+    until: u64,
 }
 
 #[derive(Debug, Default)]
@@ -79,18 +99,19 @@ struct Spared {
 impl Revocations {
     /// Adds one. From the moment that this returns [`Self::refuses`] knows it, on every thread.
     pub fn insert(&self, revocation: Revocation) {
-        let (Revocation::Login { issuer, .. } | Revocation::User { issuer, .. }) = revocation;
-        let place = usize::from(issuer.0);
-        let mut issuers = self.issuers.write().unwrap_or_else(PoisonError::into_inner);
-        if issuers.len() <= place {
-            issuers.resize_with(place + 1, Rules::default);
-        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let added = match revocation {
-            Revocation::Login { subject, login, until, .. } => {
-                issuers[place].add_login(login, LoginRule { subject, until })
+            Revocation::Login { issuer, subject, login, until } => {
+                known.rules_of(issuer).add_login(login, LoginRule { subject, until })
             }
-            Revocation::User { subject, issued_before, except, until, .. } => {
-                issuers[place].add_user(subject, issued_before, except, until)
+            Revocation::User { issuer, subject, issued_before, except, until } => {
+                known.rules_of(issuer).add_user(subject, issued_before, except, until)
+            }
+            Revocation::Everyone { issued_before, until } => {
+                let rule = EveryoneRule { issued_before, until };
+                let earlier = known.everyone;
+                known.everyone = Some(rule.merged(earlier));
+                earlier.is_none()
             }
         };
         self.count.fetch_add(usize::from(added), Ordering::Release);
@@ -98,8 +119,9 @@ impl Revocations {
 
     /// Forgets those that no token is left for, at this second since the epoch.
     pub fn forget_expired(&self, now: u64) {
-        let mut issuers = self.issuers.write().unwrap_or_else(PoisonError::into_inner);
-        for rules in issuers.iter_mut() {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.everyone = known.everyone.filter(|rule| rule.until >= now);
+        for rules in &mut known.issuers {
             rules.logins.retain(|_, rules| {
                 rules.retain(|rule| rule.until >= now);
                 !rules.is_empty()
@@ -108,7 +130,7 @@ impl Revocations {
             shrink(&mut rules.logins);
             shrink(&mut rules.users);
         }
-        self.count.store(issuers.iter().map(Rules::len).sum(), Ordering::Release);
+        self.count.store(known.len(), Ordering::Release);
     }
 
     /// Whether this one's token is not to be taken any more.
@@ -116,8 +138,12 @@ impl Revocations {
         if self.is_empty() {
             return false;
         }
-        let issuers = self.issuers.read().unwrap_or_else(PoisonError::into_inner);
-        issuers.get(usize::from(principal.issuer.0)).is_some_and(|rules| rules.refuse(principal))
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let as_everyone = known
+            .everyone
+            .is_some_and(|rule| principal.issued_at.is_some_and(|issued_at| issued_at <= rule.issued_before));
+        let rules = known.issuers.get(usize::from(principal.issuer.0));
+        as_everyone || rules.is_some_and(|rules| rules.refuse(principal))
     }
 
     /// How many rules there are.
@@ -128,6 +154,32 @@ impl Revocations {
     /// Whether nothing is refused.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Known {
+    fn rules_of(&mut self, issuer: IssuerId) -> &mut Rules {
+        let place = usize::from(issuer.0);
+        if self.issuers.len() <= place {
+            self.issuers.resize_with(place + 1, Rules::default);
+        }
+        &mut self.issuers[place]
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.everyone.is_some()) + self.issuers.iter().map(Rules::len).sum::<usize>()
+    }
+}
+
+impl EveryoneRule {
+    fn merged(self, earlier: Option<Self>) -> Self {
+        match earlier {
+            None => self,
+            Some(earlier) => Self {
+                issued_before: self.issued_before.max(earlier.issued_before),
+                until: self.until.max(earlier.until),
+            },
+        }
     }
 }
 
@@ -287,6 +339,23 @@ mod tests {
     }
 
     #[test]
+    fn everyone_is_refused_up_to_a_second_of_whatever_issuer() {
+        let revocations = Revocations::default();
+        for (issued_before, until) in [(50, 100), (40, 110), (50, 90)] {
+            revocations.insert(Revocation::Everyone { issued_before, until });
+        }
+        assert_eq!(revocations.len(), 1);
+        for issuer in [0, 1, 7] {
+            let refuses = |iat| revocations.refuses(&principal(issuer, "ada", sid("1"), iat));
+            assert!(refuses(Some(50)) && refuses(Some(0)) && !refuses(Some(51)) && !refuses(None));
+        }
+        revocations.forget_expired(110);
+        assert!(revocations.refuses(&principal(0, "ada", sid("1"), Some(50))));
+        revocations.forget_expired(111);
+        assert!(revocations.is_empty() && !revocations.refuses(&principal(0, "ada", sid("1"), Some(50))));
+    }
+
+    #[test]
     fn a_thousand_sign_outs_of_one_user_take_the_room_of_one() {
         let revocations = Revocations::default();
         for second in 0..1000 {
@@ -302,8 +371,9 @@ mod tests {
             revocations.insert(login(0, None, sid(&number.to_string()), 10));
         }
         revocations.forget_expired(11);
-        let issuers = revocations.issuers.read().unwrap();
-        assert!(issuers[0].logins.capacity() <= 2 * SMALL_MAP, "{}", issuers[0].logins.capacity());
+        let known = revocations.known.read().unwrap();
+        let capacity = known.issuers[0].logins.capacity();
+        assert!(capacity <= 2 * SMALL_MAP, "{capacity}");
     }
 
     proptest! {

@@ -10,8 +10,7 @@ pub(super) struct TagKey(Key);
 
 impl TagKey {
     pub(super) fn new(secret: &[u8]) -> Self {
-        let derived = sign(&Key::new(HMAC_SHA256, secret), b"rollcall public tags");
-        Self(Key::new(HMAC_SHA256, derived.as_ref()))
+        Self(Key::new(HMAC_SHA256, &derived(secret, b"rollcall public tags")))
     }
 
     /// The tag of these parts, in this order. `kind` keeps different kinds of tags apart.
@@ -27,6 +26,13 @@ impl TagKey {
         bytes.copy_from_slice(&context.sign().as_ref()[..BYTES]);
         Tag(bytes)
     }
+}
+
+/// A key for one purpose, of no use for another nor for signing tokens.
+pub(super) fn derived(secret: &[u8], purpose: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    key.copy_from_slice(sign(&Key::new(HMAC_SHA256, secret), purpose).as_ref());
+    key
 }
 
 #[cfg(test)]

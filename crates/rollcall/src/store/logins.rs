@@ -234,8 +234,7 @@ impl Store {
         .await
     }
 
-    /// The login that a refresh token belongs to, spent or not, as a revocation that ends it. It is extended to the last
-    /// access token of the login when it is carried out.
+    /// The login that a refresh token belongs to, spent or not, as a revocation that ends it.
     pub async fn login_of(&self, token: &RefreshToken) -> Result<Option<Revocation>, StorageError> {
         let statement = "SELECT id, account, access_seconds FROM logins \
              WHERE id = (SELECT login FROM refresh_tokens WHERE hash = $1)";

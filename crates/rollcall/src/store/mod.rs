@@ -15,6 +15,7 @@ mod first_seen;
 mod labels;
 mod api_keys;
 mod erase;
+mod backup;
 
 mod audit;
 mod outbox;
@@ -30,6 +31,7 @@ use sqlx::{Any, AnyPool, Transaction};
 pub use accounts::{AccountRow, NewAccountRow};
 pub use api_keys::{ApiKey, ApiKeyRow, KeyScope, KeyScopes};
 pub use audit::{Action, Actor, Audit};
+pub use backup::BackupError;
 pub use connect::{OpenError, migrate};
 pub use erase::PasswordChange;
 
@@ -40,7 +42,7 @@ pub use logins::{LoginTimes, NewLogin, RefreshToken, Refreshed, SuccessorKeys};
 pub use revocations::LogoutToken;
 
 use crate::config::Config;
-use crate::identity::IssuerId;
+use crate::identity::{IssuerId, Revocation};
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -75,6 +77,19 @@ pub struct User<'a> {
     pub issuer: IssuerId,
     /// `sub`, or whatever claim the entry says.
     pub subject: &'a str,
+}
+
+impl<'a> User<'a> {
+    /// Whom a revocation means, when it says so.
+    pub fn of(revocation: &'a Revocation) -> Option<Self> {
+        match revocation {
+            Revocation::Login { issuer, subject, .. } => {
+                subject.as_deref().map(|subject| Self { issuer: *issuer, subject })
+            }
+            Revocation::User { issuer, subject, .. } => Some(Self { issuer: *issuer, subject }),
+            Revocation::Everyone { .. } => None,
+        }
+    }
 }
 
 /// The database did not do it: nothing has changed.

@@ -42,6 +42,8 @@ impl Store {
         audit: &Audit<'_>,
     ) -> Result<(), StorageError> {
         let (issuer, subject, login, except) = match revocation {
+            // No webhook knows what to do with it: the operator does.
+            Revocation::Everyone { .. } => return Ok(()),
             Revocation::Login { issuer, subject, login, .. } => {
                 (*issuer, subject.as_deref(), Some(login), None)
             }

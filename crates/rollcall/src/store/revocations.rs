@@ -21,8 +21,8 @@ pub struct LogoutToken<'a> {
 
 impl Store {
     /// Writes revocations, and ends those logins of built-in accounts that they mean, so that no refresh token brings
-    /// them back. Gives what is refused from now on: what was asked for, its end moved to that of the last access token,
-    /// and each login that a user-wide one has ended.
+    /// them back. Gives what is refused from now on: what was asked for, its end moved to that of the last access token
+    /// where the login began here, and each login that a user-wide one has ended.
     pub async fn revoke(
         &self,
         now: u64,
@@ -93,10 +93,15 @@ impl Store {
         let last = rows.last().map_or(seq, |row| unsigned(row.seq));
         let mut revocations = Vec::with_capacity(rows.len());
         for row in rows {
-            // An entry that was taken out of the configuration lets nobody in: nothing to refuse.
-            let Some(issuer) = row.issuer.and_then(|name| self.issuer_id(&name)) else { continue };
-            let parse = |text: String| Login::parse(&text).ok_or(StorageError::Damaged("revocations"));
             let until = unsigned(row.until_seconds);
+            let Some(issuer) = row.issuer else {
+                let issued_before = unsigned(row.issued_seconds.unwrap_or(0));
+                revocations.push(Revocation::Everyone { issued_before, until });
+                continue;
+            };
+            // An entry that was taken out of the configuration lets nobody in: nothing to refuse.
+            let Some(issuer) = self.issuer_id(&issuer) else { continue };
+            let parse = |text: String| Login::parse(&text).ok_or(StorageError::Damaged("revocations"));
             let subject = row.subject.map(String::into_boxed_str);
             revocations.push(match (row.login, subject, row.issued_seconds) {
                 (Some(login), subject, _) => {
@@ -150,8 +155,10 @@ impl Store {
                     .bind(storable("a login", id)?)
                     .fetch_optional(&mut *transaction)
                     .await?;
-                let last = access.map_or(0, |access| unsigned(access).saturating_add(self.leeway()));
-                *until = last.max(*until);
+                // Of a login that began here all tokens are known: the row need not stay longer than the last of them.
+                if let Some(access) = access {
+                    *until = unsigned(access).saturating_add(self.leeway());
+                }
             }
             Revocation::User { issuer: IssuerId::BUILT_IN, subject, except, .. } => {
                 let statement =
@@ -169,6 +176,9 @@ impl Store {
                     |(id, access): &(String, i64)| self.built_in_login(subject, id, unsigned(*access));
                 written.extend(ended.iter().map(login));
             }
+            Revocation::Everyone { .. } => {
+                sqlx::query("DELETE FROM logins").execute(&mut *transaction).await?;
+            }
             Revocation::Login { .. } | Revocation::User { .. } => {}
         }
         written.push(revocation);
@@ -184,11 +194,14 @@ impl Store {
     ) -> Result<(), StorageError> {
         let (issuer, subject, login, issued, except, until) = match revocation {
             Revocation::Login { issuer, subject, login, until } => {
-                (issuer, subject.as_deref(), Some(login.to_string()), None, None, until)
+                (Some(*issuer), subject.as_deref(), Some(login.to_string()), None, None, until)
             }
             Revocation::User { issuer, subject, issued_before, except, until } => {
                 let except = except.as_ref().map(Login::to_string);
-                (issuer, Some(&**subject), None, Some(signed(*issued_before)), except, until)
+                (Some(*issuer), Some(&**subject), None, Some(signed(*issued_before)), except, until)
+            }
+            Revocation::Everyone { issued_before, until } => {
+                (None, None, None, Some(signed(*issued_before)), None, until)
             }
         };
         let statement = "INSERT INTO revocations \
@@ -197,7 +210,7 @@ impl Store {
         sqlx::query(statement)
             .bind(seq)
             .bind(signed(now))
-            .bind(self.issuer_name(*issuer))
+            .bind(issuer.map(|issuer| self.issuer_name(issuer)))
             .bind(subject.map(|subject| storable("a user", subject)).transpose()?)
             .bind(login.as_deref().map(|login| storable("a login", login)).transpose()?)
             .bind(issued)

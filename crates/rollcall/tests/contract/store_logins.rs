@@ -260,6 +260,22 @@ async fn ending_all_logins_but_one_names_each_and_spares_that() {
 }
 
 #[tokio::test]
+async fn when_everyone_is_signed_out_no_login_is_left_and_the_next_one_is_good() {
+    let database = database().await;
+    let store = database.open().await;
+    add(&store, "acc_ada").await;
+    let ended = begin(&store, NOW).await;
+    let everyone = [Revocation::Everyone { issued_before: NOW / 1000, until: NOW / 1000 + 1_000_000 }];
+    let audit = Audit::of(Action::EveryoneRevoked, Actor::Operator, None);
+    assert_eq!(store.revoke(NOW, &everyone, &audit).await.unwrap(), everyone);
+    let refreshed = store.refresh(NOW, &ended.refresh_token, &keys(), TIMES).await.unwrap();
+    assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
+    let next = begin(&store, NOW + 1).await;
+    assert_eq!(next.issued_at, NOW / 1000 + 1);
+    good(store.refresh(NOW + 1, &next.refresh_token, &keys(), TIMES).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_change_of_password_ends_the_other_logins_and_comes_once() {
     let database = database().await;
     let store = database.open().await;

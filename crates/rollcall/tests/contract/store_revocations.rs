@@ -34,6 +34,7 @@ fn every_kind() -> Vec<Revocation> {
         Revocation::Login { issuer: SHOP, subject: None, login: Login::Digest([7; 16]), until },
         user(None),
         user(Some(Login::TokenId("j".into()))),
+        Revocation::Everyone { issued_before: NOW / 1000, until },
     ]
 }
 
@@ -46,12 +47,12 @@ async fn what_was_revoked_is_read_again_by_every_node_and_after_a_restart() {
     // No orderly end.
     std::mem::forget(store);
     let again = database.open().await;
-    assert_eq!(again.revocations_since(NOW, 0).await.unwrap(), (every_kind(), 5));
-    assert_eq!(again.revocations_since(NOW, 3).await.unwrap(), (every_kind().split_off(3), 5));
-    assert_eq!(again.revocations_since(NOW, 5).await.unwrap(), (vec![], 5));
-    // A node that knows fewer entries has nothing to refuse for the others.
+    assert_eq!(again.revocations_since(NOW, 0).await.unwrap(), (every_kind(), 6));
+    assert_eq!(again.revocations_since(NOW, 3).await.unwrap(), (every_kind().split_off(3), 6));
+    assert_eq!(again.revocations_since(NOW, 6).await.unwrap(), (vec![], 6));
+    // A node that knows fewer entries has nothing to refuse for the others but what is for everyone.
     let other = rollcall::store::Store::open(&database.config, vec!["built-in".into()]).await.unwrap();
-    assert_eq!(other.revocations_since(NOW, 0).await.unwrap(), (vec![], 5));
+    assert_eq!(other.revocations_since(NOW, 0).await.unwrap(), (every_kind().split_off(5), 6));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use http_body_util::BodyExt;
 use rollcall::app::App;
 use rollcall::clock::Clock;
 use rollcall::config::{Config, Secret, Setting};
+use rollcall::http::PeerAddress;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -45,8 +47,25 @@ impl Server {
         Self { router: rollcall::http::router(app.clone()), app, folder }
     }
 
+    /// For a request from a task of its own.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub async fn post_to(router: Router, path: &str, body: String) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        answer(router, request.body(Body::from(body)).unwrap()).await
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         answer(self.router.clone(), request).await
+    }
+
+    /// Another server on the same database: after a restart, or another node.
+    pub async fn again(&self) -> Self {
+        let app = App::open(self.app.config.clone(), self.app.clock.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { router: rollcall::http::router(app.clone()), app, folder }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -54,12 +73,25 @@ impl Server {
     }
 
     pub async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
-        let request = Request::post(path).header("content-type", "application/json");
-        self.send(request.body(Body::from(body.into())).unwrap()).await
+        self.call("POST", path, None, &body.into()).await
+    }
+
+    /// With a Bearer token, and JSON unless there is nothing to say.
+    pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !body.is_empty() || method == "POST" {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 }
 
-pub async fn answer(router: Router, request: Request<Body>) -> Answer {
+pub async fn answer(router: Router, mut request: Request<Body>) -> Answer {
+    // As the accept loop does; a test may say who else it is.
+    request.extensions_mut().get_or_insert_with(|| PeerAddress(SocketAddr::from(([127, 0, 0, 1], 50_000))));
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();

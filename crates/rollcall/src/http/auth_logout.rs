@@ -1,0 +1,56 @@
+//! `POST /auth/logout`: ends the login of the Bearer token, of `{refresh_token}`, or of both. 204 whatever was brought:
+//! who wants to be out is out.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::Problem;
+use super::bearer;
+use super::body::{Fields, OptionalBody, Payload};
+use super::caller::RefreshCaller;
+use super::unhindered::unhindered;
+use crate::app::App;
+use crate::identity::Revocation;
+use crate::store::RefreshToken;
+
+/// What may be brought besides the Bearer token.
+#[derive(Default)]
+pub(super) struct Leaving {
+    refresh_token: Option<RefreshToken>,
+}
+
+impl Payload for Leaving {
+    fn parse(fields: &mut Fields) -> Result<Self, Problem> {
+        let text = fields.optional_text("refresh_token")?;
+        Ok(Self { refresh_token: text.and_then(|text| RefreshToken::parse(&text)) })
+    }
+}
+
+pub(super) async fn handle(
+    _: RefreshCaller,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    OptionalBody(given): OptionalBody<Leaving>,
+) -> Result<StatusCode, Problem> {
+    let principal = bearer::leaving(&app, &headers).await?;
+    unhindered(async move {
+        if let Some(principal) = principal {
+            let revocation = Revocation::Login {
+                issuer: principal.issuer,
+                subject: Some(principal.subject),
+                login: principal.login,
+                until: app.identity.revoked_until(app.clock.unix_seconds()),
+            };
+            let ended = app.accounts.end_login(revocation).await?;
+            app.carry_out(ended).await;
+        }
+        if let Some(token) = given.refresh_token {
+            let ended = app.accounts.end_login_of(&token).await?;
+            app.carry_out(ended).await;
+        }
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

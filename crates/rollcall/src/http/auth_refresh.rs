@@ -1,0 +1,48 @@
+//! `POST /auth/refresh {refresh_token}`: 200 and a new pair; the token that was brought is spent.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::Problem;
+use super::body::{Body, Fields, Payload};
+use super::caller::RefreshCaller;
+use super::token_pair::TokenPair;
+use super::unhindered::unhindered;
+use crate::accounts::Renewed;
+use crate::app::App;
+use crate::identity::TokenRefusal;
+use crate::store::RefreshToken;
+
+/// What is to be renewed.
+pub(super) struct Renewal {
+    /// `None` for a text that is none of ours.
+    refresh_token: Option<RefreshToken>,
+}
+
+impl Payload for Renewal {
+    fn parse(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self { refresh_token: RefreshToken::parse(&fields.text("refresh_token")?) })
+    }
+}
+
+pub(super) async fn handle(
+    _: RefreshCaller,
+    State(app): State<Arc<App>>,
+    Body(given): Body<Renewal>,
+) -> Result<Json<TokenPair>, Problem> {
+    let token = given.refresh_token.ok_or(TokenRefusal::Invalid)?;
+    unhindered(async move {
+        match app.accounts.refresh(&token).await? {
+            Renewed::Pair(pair) => Ok(Json(TokenPair::mint(&app, &pair)?)),
+            Renewed::Invalid => Err(TokenRefusal::Invalid.into()),
+            Renewed::Expired => Err(TokenRefusal::Expired.into()),
+            Renewed::Reused(revocations) => {
+                app.carry_out(revocations).await;
+                Err(TokenRefusal::Revoked.into())
+            }
+        }
+    })
+    .await
+}
