@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test e2e cov lint fmt clean
+.PHONY: help start dev prod test e2e bench cov lint fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -30,10 +30,13 @@ prod: ## Release build with production settings: JSON logs, registration closed
 	@$(PRODUCTION) exec target/release/rollcall serve
 
 test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
-	@scripts/test rust docs js python client
+	@scripts/test rust docs js python client runner
 
 e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
 	@scripts/test js python client
+
+bench: ## Rollcall, the floor and other servers, measured side by side (an hour; QUICK=1: minutes; ONLY=rollcall)
+	@bench/run
 
 cov: ## Line coverage of the workspace's tests: the total, and target/coverage/tarpaulin-report.html
 	@scripts/coverage
@@ -48,4 +51,4 @@ fmt: ## Format the Rust code
 	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 
 clean: ## Remove what was built and installed in this folder, not the data
-	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/peers/*/{target,dist,node_modules,.venv}
+	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/.venv bench/peers/*/{node_modules,target,.venv,dist} bench/peers/*/{target,dist,node_modules,.venv}
