@@ -51,4 +51,4 @@ fmt: ## Format the Rust code
 	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 
 clean: ## Remove what was built and installed in this folder, not the data
-	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/.venv bench/peers/*/{node_modules,target,.venv,dist} bench/peers/*/{target,dist,node_modules,.venv}
+	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/.venv bench/peers/*/{target,dist,node_modules,.venv}

@@ -31,7 +31,8 @@ def main(arguments):
         return 0
     if arguments:
         print(__doc__, file=sys.stderr)
-        return 2
+        print("The steps:", *(step.name for step in plan.steps(plan.FULL, quick=False)), file=sys.stderr)
+        return 0 if arguments in (["--help"], ["-h"]) else 2
     # Ended from outside it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given = {name: os.environ.get(name, "") for name in ("QUICK", "PEERS", "ONLY", "STEPS", "ROUNDS")}
