@@ -48,8 +48,13 @@ def cost(plot, results):
             curve = [(sessions, value) for sessions, value in results.curve(system, what) if value and value > 0]
             axes.plot(*zip(*curve), marker="o", color=COLOURS[system], label=NAMES[system],
                       linewidth=2.5 if system == "rollcall" else 1.5)
-        axes.set(yscale="log", title=title, xlabel="sessions")
-        _number_axis(plot, axes.yaxis)
+        values = [value for system in systems for _, value in results.curve(system, what) if value and value > 0]
+        # Systems that lie far apart need a log scale; one alone shows its shape from zero.
+        if values and max(values) / min(values) > 10:
+            axes.set(yscale="log", title=f"{title} (log scale)", xlabel="sessions")
+            _number_axis(plot, axes.yaxis)
+        else:
+            axes.set(title=title, xlabel="sessions", ylim=(0, 1.15 * max(values, default=1)))
         levels = [sessions for sessions, _ in results.curve(systems[0], what)]
         axes.set_xticks(levels, [f"{level // 1000} k" if level % 1000 == 0 else str(level) for level in levels])
         _tidy(axes)
@@ -74,7 +79,7 @@ def peers(plot, results):
         values = [value_of(system) or 0 for system in systems]
         bars = axes.barh(names, values, color=[COLOURS[system] for system in systems])
         axes.bar_label(bars, [f" {value:,.0f}" for value in values], color=INK, fontsize=8)
-        axes.set(title=title, xscale="log", xticks=[])
+        axes.set(title=f"{title} (log scale)", xscale="log", xticks=[])
         axes.set_xlim(max(min(filter(None, values), default=1) / 4, 0.5), max(values) * 6)
         axes.minorticks_off()
         axes.invert_yaxis() if axes is all_axes[0] else None
@@ -134,6 +139,9 @@ def _matplotlib():
 
 
 def _number_axis(plot, axis):
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(plot.FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(plot.NullFormatter())
 
