@@ -132,3 +132,27 @@ async fn the_page_tells_how_to_connect_and_asks_nobody_else() {
     without.get("/").await.check_problem(404, "not_found");
     without.get("/page.css").await.check_problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn the_description_is_for_programs_and_for_people_and_asks_nobody_else() {
+    let server = Server::open().await;
+    let description = server.get("/openapi.json").await;
+    assert_eq!(description.header("content-type"), Some("application/json"));
+    let document = description.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for path in document["paths"].as_object().unwrap().keys().filter(|path| !path.contains('{')) {
+        assert_ne!(server.get(path).await.status, 404, "{path} is described and not there");
+    }
+
+    let page = server.get("/docs").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    for path in document["paths"].as_object().unwrap().keys() {
+        assert!(page.text.contains(&format!(" {path}</code></h3>")), "{path} is not on the page");
+    }
+    for unwanted in ["<script", "style=", "http://", "https://"] {
+        assert!(!page.text.contains(unwanted), "{unwanted} is on the page");
+    }
+    assert_eq!(server.get("/docs.css").await.header("content-type"), Some("text/css; charset=utf-8"));
+}

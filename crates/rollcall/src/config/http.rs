@@ -75,7 +75,7 @@ impl SocketPath {
 }
 
 impl Setting for SocketPath {
-    const ALLOWED: &'static str = "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not one of auth, livez, readyz, metrics in front";
+    const ALLOWED: &'static str = "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not one of api, auth, docs, livez, readyz, metrics in front";
 
     fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix('/')?.strip_suffix('/')?;
@@ -99,7 +99,7 @@ setting::word_setting!(Transports, "both, polling or websocket", {
 });
 
 /// Where the server answers itself.
-const OWN_PATHS: [&str; 4] = ["auth", "livez", "readyz", "metrics"];
+const OWN_PATHS: [&str; 6] = ["api", "auth", "docs", "livez", "readyz", "metrics"];
 
 /// 1 to 32 letters, digits and hyphens; no dot, which ends it inside a `sid`.
 #[derive(Clone, Debug, PartialEq)]

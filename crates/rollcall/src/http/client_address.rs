@@ -213,6 +213,47 @@ mod tests {
     }
 
     #[test]
+    fn the_first_header_of_somebody_who_is_not_trusted_is_warned_of_once_and_names_the_setting() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let addresses = ClientAddresses::new(TrustedProxies::default());
+        let mut headers = HeaderMap::new();
+        tracing::subscriber::with_default(subscriber, || {
+            addresses.find("203.0.113.9:1".parse().unwrap(), &headers);
+            assert_eq!(log.text(), "");
+            headers.insert(FORWARDED, HeaderValue::from_static("for=192.0.2.1"));
+            for port in 1..=3 {
+                addresses.find(SocketAddr::from(([203, 0, 113, 9], port)), &headers);
+            }
+        });
+        let text = log.text();
+        assert_eq!(text.matches("http.trusted_proxies").count(), 1, "{text}");
+        assert!(text.contains("WARN") && text.contains("peer=203.0.113.9"), "{text}");
+    }
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
     fn two_headers_that_disagree_are_both_not_believed() {
         let both = |one, other| find("10.0.0.1", &[(LISTED, one), ("forwarded", other)]);
         assert_eq!(both("192.0.2.1", "for=192.0.2.1"), "192.0.2.1");

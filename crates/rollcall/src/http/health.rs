@@ -8,16 +8,28 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::OPS;
 use crate::app::App;
 use crate::lifecycle::Phase;
 
+/// The process runs.
+#[utoipa::path(get, path = "/livez", operation_id = "live", tag = OPS, responses(
+    (status = 200, description = "It does.", body = Health),
+))]
 pub(super) async fn live() -> Response {
     answer(StatusCode::OK, Health { status: "ok", checks: None })
 }
 
+/// Whether to send it clients.
+///
 /// 503 only while starting or draining: a server without its database still serves those who are there, and taking it
 /// out of the balancer would end that.
+#[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = OPS, responses(
+    (status = 200, description = "Yes: `ok` or `degraded`.", body = Health),
+    (status = 503, description = "No: `starting` or `draining`.", body = Health),
+))]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let database_is_away = app.store.health().away_since().is_some();
     let checks = Some(Checks { database: if database_is_away { "away" } else { "ok" } });
@@ -30,15 +42,20 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     answer(status, Health { status: word, checks })
 }
 
-#[derive(Serialize)]
+/// How the server is.
+#[derive(Serialize, ToSchema)]
 struct Health {
+    /// One word.
     status: &'static str,
+    /// What it was judged by.
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<Checks>,
 }
 
-#[derive(Serialize)]
+/// Each part that can be away.
+#[derive(Serialize, ToSchema)]
 struct Checks {
+    /// `ok` or `away`.
     database: &'static str,
 }
 

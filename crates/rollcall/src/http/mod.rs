@@ -9,6 +9,7 @@ mod auth_password;
 mod health;
 mod jwks;
 mod metrics;
+mod openapi;
 mod page;
 
 mod bearer;
@@ -37,7 +38,7 @@ use crate::app::App;
 
 /// What the main listener answers, the socket path excepted.
 pub fn router(app: Arc<App>) -> Router {
-    let mut routes = Router::new().merge(auth_routes(&app)).merge(key_routes());
+    let mut routes = Router::new().merge(auth_routes(&app)).merge(key_routes()).merge(openapi::routes());
     if app.config.ops.listen.is_none() {
         routes = routes.merge(ops_routes());
     }

@@ -7,6 +7,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::accounts::{AccountError, FieldError, Wait};
 use crate::identity::{MintError, TokenRefusal, Unproven};
@@ -77,23 +78,31 @@ impl Problem {
     }
 }
 
+/// A problem on the wire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// RFC 9457 section 4.2.1: `about:blank` says that the status explains itself; `code` is what tells apart.
+    r#type: &'static str,
+    /// What the status means.
+    title: &'static str,
+    /// As in the status line.
+    status: u16,
+    /// A sentence for a person.
+    detail: &'a str,
+    /// A stable word for programs.
+    code: &'static str,
+    /// The field to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            // RFC 9457 section 4.2.1: "about:blank" says that the status explains itself; `code` is what tells apart.
-            r#type: &'static str,
-            title: &'static str,
-            status: u16,
-            detail: &'a str,
-            code: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            field: Option<&'static str>,
-        }
         let title = self.status.canonical_reason().unwrap_or("Error");
         let status = self.status.as_u16();
         let (detail, code, field) = (self.detail.as_ref(), self.code, self.field);
-        let body = Json(Body { r#type: "about:blank", title, status, detail, code, field });
+        let body = Json(ProblemBody { r#type: "about:blank", title, status, detail, code, field });
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
