@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::bearer;
 use super::body::{Fields, OptionalBody, Payload};
 use super::caller::RefreshCaller;
+use super::openapi::AUTH;
 use super::unhindered::unhindered;
 use crate::app::App;
 use crate::identity::Revocation;
 use crate::store::RefreshToken;
 
 /// What may be brought besides the Bearer token.
-#[derive(Default)]
+#[derive(Default, ToSchema)]
 pub(super) struct Leaving {
+    /// Of the login that is to end.
+    #[schema(value_type = Option<String>)]
     refresh_token: Option<RefreshToken>,
 }
 
@@ -28,6 +32,16 @@ impl Payload for Leaving {
     }
 }
 
+/// Ends the login of the token, of the refresh token, or of both.
+#[utoipa::path(
+    post, path = "/auth/logout", operation_id = "logout", tag = AUTH, request_body = Option<Leaving>,
+    security(("token" = []), ()),
+    responses(
+        (status = 204, description = "Whoever it was is out."),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "storage_unavailable unavailable"),
+    ),
+)]
 pub(super) async fn handle(
     _: RefreshCaller,
     State(app): State<Arc<App>>,

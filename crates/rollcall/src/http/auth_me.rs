@@ -7,34 +7,52 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::bearer::AccountHolder;
 use super::body::{Body, Fields, Payload};
 use super::caller::LoginCaller;
+use super::openapi::AUTH;
 use super::unhindered::unhindered;
 use crate::accounts::Password;
 use crate::app::App;
 use crate::clock::to_iso8601;
 
 /// An account as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Me {
+    /// The `sub` of its tokens.
     id: String,
+    /// As it was typed.
     email: String,
+    /// What to call its owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// ISO 8601, UTC, milliseconds.
     created_at: String,
 }
 
+/// The account of the token.
+#[utoipa::path(
+    get, path = "/auth/me", operation_id = "me", tag = AUTH, security(("token" = [])),
+    responses(
+        (status = 200, description = "The account.", body = Me),
+        (status = 404, description = "account_not_found"),
+        (status = 503, description = "storage_unavailable"),
+    ),
+)]
 pub(super) async fn handle(AccountHolder { account, .. }: AccountHolder) -> Json<Me> {
     let created_at = to_iso8601(account.created_at);
     Json(Me { id: account.id, email: account.email, name: account.name, created_at })
 }
 
 /// That it is meant.
+#[derive(ToSchema)]
 pub(super) struct Erasure {
+    /// The present one.
+    #[schema(value_type = String)]
     password: Password,
 }
 
@@ -44,6 +62,17 @@ impl Payload for Erasure {
     }
 }
 
+/// Erases the account of the token.
+#[utoipa::path(
+    delete, path = "/auth/me", operation_id = "eraseMe", tag = AUTH, security(("token" = [])), request_body = Erasure,
+    responses(
+        (status = 204, description = "Nothing of it is left."),
+        (status = 403, description = "credentials_invalid"),
+        (status = 404, description = "account_not_found"),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "overloaded storage_unavailable"),
+    ),
+)]
 pub(super) async fn erase(
     LoginCaller(address): LoginCaller,
     AccountHolder { account, .. }: AccountHolder,

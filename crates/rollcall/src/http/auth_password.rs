@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::bearer::AccountHolder;
 use super::body::{Body, Fields, Payload};
 use super::caller::LoginCaller;
+use super::openapi::AUTH;
 use super::unhindered::unhindered;
 use crate::accounts::Password;
 use crate::app::App;
 
 /// From which to which.
+#[derive(ToSchema)]
 pub(super) struct Change {
+    /// The present one.
+    #[schema(value_type = String)]
     current_password: Password,
+    /// 8 to 1,024 bytes.
+    #[schema(value_type = String)]
     new_password: Password,
 }
 
@@ -28,6 +35,18 @@ impl Payload for Change {
     }
 }
 
+/// Changes the password; all other logins of the account end.
+#[utoipa::path(
+    post, path = "/auth/password", operation_id = "changePassword", tag = AUTH, security(("token" = [])),
+    request_body = Change,
+    responses(
+        (status = 204, description = "It is changed."),
+        (status = 403, description = "credentials_invalid"),
+        (status = 404, description = "account_not_found"),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "overloaded storage_unavailable"),
+    ),
+)]
 pub(super) async fn handle(
     LoginCaller(address): LoginCaller,
     AccountHolder { account, login }: AccountHolder,

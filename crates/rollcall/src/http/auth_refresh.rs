@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::body::{Body, Fields, Payload};
 use super::caller::RefreshCaller;
+use super::openapi::AUTH;
 use super::token_pair::TokenPair;
 use super::unhindered::unhindered;
 use crate::accounts::Renewed;
@@ -16,8 +18,10 @@ use crate::identity::TokenRefusal;
 use crate::store::RefreshToken;
 
 /// What is to be renewed.
+#[derive(ToSchema)]
 pub(super) struct Renewal {
-    /// `None` for a text that is none of ours.
+    /// Spent with this. `None` for a text that is none of ours.
+    #[schema(value_type = String)]
     refresh_token: Option<RefreshToken>,
 }
 
@@ -27,6 +31,16 @@ impl Payload for Renewal {
     }
 }
 
+/// The next token pair of a login.
+#[utoipa::path(
+    post, path = "/auth/refresh", operation_id = "refresh", tag = AUTH, request_body = Renewal,
+    responses(
+        (status = 200, description = "A new pair; within 10 s the same one again.", body = TokenPair),
+        (status = 401, description = "token_invalid token_expired token_revoked"),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "storage_unavailable"),
+    ),
+)]
 pub(super) async fn handle(
     _: RefreshCaller,
     State(app): State<Arc<App>>,

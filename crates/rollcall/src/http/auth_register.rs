@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use utoipa::ToSchema;
 
 use super::Problem;
 use super::body::{Body, Fields, Payload};
 use super::caller::RegisterCaller;
+use super::openapi::AUTH;
 use super::token_pair::TokenPair;
 use super::unhindered::unhindered;
 use crate::accounts::{DisplayName, Email, NewAccount, Password};
@@ -29,6 +31,18 @@ impl Payload for NewAccount {
     }
 }
 
+/// The fields of [`NewAccount`].
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what is read above")]
+struct Registration {
+    /// Compared without regard to case; at most 254 bytes.
+    email: String,
+    /// 8 to 1,024 bytes.
+    password: String,
+    /// At most 256 characters.
+    name: Option<String>,
+}
+
 /// Looked at before the body is read: who may not register need not send it.
 pub(super) struct Open;
 
@@ -44,6 +58,17 @@ impl FromRequestParts<Arc<App>> for Open {
     }
 }
 
+/// Makes an account and its first login.
+#[utoipa::path(
+    post, path = "/auth/register", operation_id = "register", tag = AUTH, request_body = Registration,
+    responses(
+        (status = 201, description = "The first login.", body = TokenPair),
+        (status = 403, description = "registration_off"),
+        (status = 409, description = "email_taken"),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "overloaded storage_unavailable"),
+    ),
+)]
 pub(super) async fn handle(
     _: Open,
     _: RegisterCaller,

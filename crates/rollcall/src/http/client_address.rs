@@ -216,7 +216,8 @@ mod tests {
     fn the_first_header_of_somebody_who_is_not_trusted_is_warned_of_once_and_names_the_setting() {
         let log = Log::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let addresses = ClientAddresses::new(TrustedProxies::default());
         let mut headers = HeaderMap::new();
         tracing::subscriber::with_default(subscriber, || {

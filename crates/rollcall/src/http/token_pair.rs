@@ -1,14 +1,16 @@
 //! What a login and a refresh give: a pair of tokens, named as OAuth 2 does (RFC 6749 section 5.1). Does not know: why.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::accounts::Pair;
 use crate::app::App;
 use crate::identity::MintError;
 
 /// An access token and what is exchanged for the next one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TokenPair {
+    /// A JWT.
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,

@@ -13,7 +13,10 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{health, jwks, metrics, problem};
+use super::{
+    auth_login, auth_logout, auth_me, auth_password, auth_refresh, auth_register, health, jwks, metrics,
+    problem,
+};
 use crate::app::App;
 
 /// Everything that is described: an action is a line here and an annotation where it stands.
@@ -21,6 +24,13 @@ use crate::app::App;
 #[openapi(
     info(title = "Rollcall", description = "A realtime sessions gateway. What sockets say is in docs/wire.md."),
     paths(
+        auth_register::handle,
+        auth_login::handle,
+        auth_refresh::handle,
+        auth_logout::handle,
+        auth_me::handle,
+        auth_me::erase,
+        auth_password::handle,
         jwks::handle,
         health::live,
         health::ready,
@@ -28,6 +38,7 @@ use crate::app::App;
     ),
     components(schemas(problem::ProblemBody<'static>)),
     tags(
+        (name = AUTH, description = "The built-in accounts."),
         (name = KEYS, description = "How others can check this server's tokens."),
         (name = OPS, description = "For operators. With `ops.listen` set they answer there and nowhere else."),
     )
@@ -97,7 +108,7 @@ mod tests {
         names.sort_unstable();
         let count = names.len();
         names.dedup();
-        assert!(count >= 4 && names.len() == count, "{names:?}");
+        assert!(count == 11 && names.len() == count, "{names:?}");
     }
 
     #[test]
@@ -114,6 +125,10 @@ mod tests {
                     assert!(codes.is_some_and(|codes| !codes.is_empty()), "{method} {path} {status}");
                 }
             }
+        }
+        let login = &document["paths"]["/auth/login"]["post"]["responses"];
+        for status in ["200", "400", "401", "403", "408", "413", "415", "429", "503"] {
+            assert!(login.get(status).is_some(), "{status} of login");
         }
         assert!(document["paths"]["/metrics"]["get"]["responses"].get("500").is_some());
     }

@@ -57,7 +57,7 @@ fn implied(operation: &Value) -> Vec<(u16, &'static str)> {
     }
     let is_for = |scheme: &str| {
         let schemes = operation["security"].as_array();
-        schemes.is_some_and(|all| all.iter().any(|one| one.get(scheme).is_some()))
+        schemes.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one.get(scheme).is_some()))
     };
     if is_for(BEARER) {
         let codes = ["token_missing", "token_invalid", "token_expired", "token_revoked"];
