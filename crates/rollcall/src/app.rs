@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::accounts::{Accounts, HashError, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gateway::presence::Presence;
 use crate::http::ClientAddresses;
 use crate::identity::{Identity, IssuerId, KeyError, Keys, Revocation};
 use crate::ids;
@@ -33,7 +34,9 @@ pub struct App {
     /// The built-in accounts.
     pub accounts: Accounts,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
+    /// Who is there.
+    pub presence: Presence,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
     /// Whose address a request comes from.
@@ -78,12 +81,14 @@ impl App {
         let revoking = Revoking::default();
         let followed = revoking.follow(clock.unix_millis(), identity.revocations(), &store).await;
         followed.map_err(StartError::Revocations)?;
+        let metrics = Arc::new(Metrics::new());
         Ok(Arc::new(Self {
             identity,
             store,
             revoking,
             accounts,
-            metrics: Metrics::new(),
+            presence: Presence::new(&config.limits, clock.clone(), metrics.clone()),
+            metrics,
             lifecycle: Lifecycle::new(),
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone()),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),

@@ -65,20 +65,34 @@ impl Clock {
 
 /// `2026-01-31T23:59:59.007Z`: ISO 8601, UTC, always with milliseconds, so that texts sort as times do.
 pub fn to_iso8601(unix_millis: u64) -> String {
+    let mut out = Vec::with_capacity(24);
+    encode_iso8601(unix_millis, &mut out);
+    String::from_utf8(out).unwrap_or_default() // digits and signs
+}
+
+/// Appends the text of [`to_iso8601`]. A list has one for each session, so the digits are written by hand.
+pub fn encode_iso8601(unix_millis: u64, out: &mut Vec<u8>) {
     // Beyond the year 9999, which no clock shows, the epoch stands in.
     let nanos = i128::from(unix_millis) * 1_000_000;
     let at =
         time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    let (hour, minute, second, millisecond) = at.time().as_hms_milli();
+    let parts: [(u32, u32, u8); 7] = [
+        (at.year().unsigned_abs(), 1000, b'-'),
+        (u8::from(at.month()).into(), 10, b'-'),
+        (at.day().into(), 10, b'T'),
+        (hour.into(), 10, b':'),
+        (minute.into(), 10, b':'),
+        (second.into(), 10, b'.'),
+        (millisecond.into(), 100, b'Z'),
+    ];
+    for (number, mut place, behind) in parts {
+        while place > 0 {
+            out.push(b'0' + (number / place % 10) as u8); // a digit
+            place /= 10;
+        }
+        out.push(behind);
+    }
 }
 
 #[cfg(test)]

@@ -55,13 +55,26 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]: the server did not start.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), RunError> {
+    run_by(Clock::system(), config, listener, shutdown).await
+}
+
+/// [`run`] by another clock: a test moves the time.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_by(
+    clock: Clock,
+    config: Config,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
     let ops = match config.ops.listen {
         Some(address) => {
             Some(listen(&config, address).map_err(|problem| RunError::Ops { address, problem })?)
         }
         None => None,
     };
-    let app = App::open(config, Clock::system()).await?;
+    let app = App::open(config, clock).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     if let Some(ops) = &ops {
         tracing::info!(address = %ops.local_addr()?, "listening for operators");

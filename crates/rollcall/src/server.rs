@@ -133,6 +133,7 @@ pub(crate) async fn serve_until(
         () = accept(listener, main) => app.clock.now(),
         () = accept_for_operators(ops, ops_services) => app.clock.now(),
         () = app.watch() => app.clock.now(),
+        () = gateway.watch() => app.clock.now(),
         deadline = async {
             shutdown.requested().await;
             drain(&app, &gateway, &sockets).await

@@ -56,7 +56,11 @@ async fn ready_comes_once_and_before_update() {
 #[tokio::test]
 async fn a_thousand_sockets_of_one_user_cost_a_few_updates_each() {
     const SOCKETS: usize = 1000;
-    let live = Live::start(|_| {}).await;
+    let live = Live::start(|config| {
+        config.limits.sessions_per_user = SOCKETS.try_into().unwrap();
+        config.limits.sessions_per_login = SOCKETS.try_into().unwrap();
+    })
+    .await;
     let packet = live.connect_packet("ada");
     let mut wires = Vec::new();
     for _ in 0..SOCKETS {

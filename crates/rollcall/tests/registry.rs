@@ -4,10 +4,10 @@
 
 #[path = "."]
 mod memory {
-    use rollcall::registry::Registry;
+    use rollcall::registry::{Caps, Registry};
 
-    fn open() -> Registry {
-        Registry::memory()
+    fn open(caps: Caps) -> Registry {
+        Registry::memory(caps)
     }
 
     #[path = "contract/registry.rs"]

@@ -92,7 +92,7 @@ eachMode('a client that answers its pings stays for many heartbeats', async (mod
 
 eachMode('after 200 tabs joined and half of them left the list is right for everybody', async (mode) => {
   // 200 pollers on a slow machine need more than this file's short heartbeat.
-  const roomy = await startServer();
+  const roomy = await startServer({ LIMITS__SESSIONS_PER_USER: 200, LIMITS__SESSIONS_PER_LOGIN: 200 });
   try {
     const token = tokenOf(newUser());
     const tabs = Array.from({ length: 200 }, () => open(roomy, mode, { auth: { token } }));

@@ -104,8 +104,11 @@ testWithClients('a burst within the limit is served', async () => {
   }
 });
 
+/** Room for a hundred sessions of one login that come while those before them are still leaving. */
+const ROOMY = { LIMITS__SESSIONS_PER_USER: 1000, LIMITS__SESSIONS_PER_LOGIN: 1000 };
+
 testWithClients('slow_consumer: a socket that stops reading is cut, the others go on', async () => {
-  const server = await startServer();
+  const server = await startServer(ROOMY);
   const token = tokenOf(newUser());
   const bystander = await join(server, 'websocket', token);
   const reader = fileURLToPath(new URL('../support/slow_reader.py', import.meta.url));
@@ -137,7 +140,7 @@ testWithClients('slow_consumer: a socket that stops reading is cut, the others g
 });
 
 testWithClients('slow_consumer: a stock client whose socket stood still comes back by itself', async () => {
-  const server = await startServer();
+  const server = await startServer(ROOMY);
   const token = tokenOf(newUser());
   try {
     const client = await join(server, 'websocket', token);

@@ -44,6 +44,9 @@ impl Server {
             .env("ROLLCALL_LOG__FORMAT", "json")
             .env("ROLLCALL_IDENTITY__SECRET", SECRET)
             .env("ROLLCALL_SHUTDOWN__DRAIN", "1s")
+            // Tests in numbers want more sessions of one user than a person has.
+            .env("ROLLCALL_LIMITS__SESSIONS_PER_USER", "1000")
+            .env("ROLLCALL_LIMITS__SESSIONS_PER_LOGIN", "1000")
             .current_dir(data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

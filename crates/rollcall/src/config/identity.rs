@@ -41,6 +41,9 @@ pub struct IdentityConfig {
     /// How far two clocks may differ. Default 30s.
     #[serde(with = "setting")]
     pub leeway: Duration,
+    /// How long before its token expires an open socket is told. Default 60s: time to ask for another.
+    #[serde(with = "setting")]
+    pub expiring_notice: Duration,
     /// Where a token is looked for, in this order. Default `header,auth,query`.
     pub token_from: TokenPlaces,
     /// A token that is good for longer is refused. Default 400d: nothing must be remembered for longer than this.
@@ -68,6 +71,7 @@ impl Default for IdentityConfig {
             audience: None,
             access_ttl: Duration::from_secs(15 * 60),
             leeway: Duration::from_secs(30),
+            expiring_notice: Duration::from_secs(60),
             token_from: TokenPlaces(vec![TokenPlace::Header, TokenPlace::Auth, TokenPlace::Query]),
             max_token_ttl: Duration::from_secs(400 * 24 * 3600),
             jwks_cooldown: Duration::from_secs(30),

@@ -5,6 +5,12 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use serde::{Deserialize, Serialize};
 
 use super::setting;
+use crate::registry::Policy;
+
+setting::word_setting!(Policy, "deny or evict_oldest", {
+    "deny" => Policy::Deny,
+    "evict_oldest" => Policy::EvictOldest,
+});
 
 /// Bounds per connection and per user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +30,16 @@ pub struct LimitsConfig {
     /// Default 262144. The newest list always fits.
     #[serde(with = "setting")]
     pub mailbox: NonZeroUsize,
+    /// Sessions that one user may have, by all logins. Default 100: more tabs than anybody finds again; an update goes to
+    /// each of them.
+    #[serde(with = "setting")]
+    pub sessions_per_user: NonZeroUsize,
+    /// Sessions that one login may have. Default 50, so that one browser cannot shut out the others of its user.
+    #[serde(with = "setting")]
+    pub sessions_per_login: NonZeroUsize,
+    /// What happens to one more. Default `deny`.
+    #[serde(with = "setting")]
+    pub sessions_policy: Policy,
     /// Messages a second that all sessions of one user may send to one another, and at once. Default 20: what a person
     /// does; a stream of positions or strokes needs more.
     #[serde(with = "setting")]
@@ -37,6 +53,9 @@ impl Default for LimitsConfig {
             packets_per_second: NonZeroU32::MIN.saturating_add(199),
             packets_burst: NonZeroU32::MIN.saturating_add(999),
             mailbox: NonZeroUsize::MIN.saturating_add(262_143),
+            sessions_per_user: NonZeroUsize::MIN.saturating_add(99),
+            sessions_per_login: NonZeroUsize::MIN.saturating_add(49),
+            sessions_policy: Policy::Deny,
             sends_per_second: NonZeroU32::MIN.saturating_add(19),
         }
     }

@@ -54,12 +54,15 @@ pub enum UserAgentPrivacy {
     /// As it was sent, cut and cleaned.
     #[default]
     Full,
+    /// Only the system, the browser and the kind of device that it names.
+    Parsed,
     /// Not at all.
     None,
 }
 
-setting::word_setting!(UserAgentPrivacy, "full or none", {
+setting::word_setting!(UserAgentPrivacy, "full, parsed or none", {
     "full" => UserAgentPrivacy::Full,
+    "parsed" => UserAgentPrivacy::Parsed,
     "none" => UserAgentPrivacy::None,
 });
 

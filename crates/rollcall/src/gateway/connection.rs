@@ -12,7 +12,7 @@ use socketio::connection::encode_invalid_namespace;
 use socketio::{Connection, Event, NamespaceId};
 
 use super::Gateway;
-use super::codes::SessionError;
+use super::codes::{Ending, SessionError};
 use super::events::Call;
 use super::sessions::Sessions;
 
@@ -62,6 +62,13 @@ impl Client {
         }
     }
 
+    /// The socket ends; its client may come back at once.
+    fn end(&mut self, error: SessionError, out: &mut Outbox<'_>) -> Flow {
+        self.ending = Some(error);
+        self.sessions.last_words(&self.gateway, error, out);
+        Flow::Close(Goodbye::Abrupt)
+    }
+
     /// What a refused client sent before it could know is no violation.
     fn pass_over_if_refused(&mut self) {
         if self.sessions.is_refused() {
@@ -97,27 +104,31 @@ impl Application for Client {
         flow
     }
 
-    fn on_close_request(&mut self, _: Instant, code: CloseCode, out: &mut Outbox<'_>) -> Flow {
-        if let Some(error) = SessionError::from_close_code(code) {
-            self.ending = Some(error);
-            self.sessions.last_words(&self.gateway, error, out);
+    fn on_close_request(&mut self, now: Instant, code: CloseCode, out: &mut Outbox<'_>) -> Flow {
+        let Some(error) = SessionError::from_close_code(code) else { return Flow::Close(Goodbye::Abrupt) };
+        match error.ending() {
+            Ending::Disconnect => {
+                let flow = self.sessions.on_ended(&self.gateway, now, error, out);
+                self.pass_over_if_refused();
+                flow
+            }
+            Ending::Transport | Ending::DelayedTransport => self.end(error, out),
         }
-        Flow::Close(Goodbye::Abrupt)
     }
 
     fn on_timeout(&mut self, now: Instant, out: &mut Outbox<'_>) -> Flow {
         match self.connection.handle_timeout(now) {
             Ok(()) => {
-                let flow = self.sessions.handle_timeout(&self.gateway, now, out);
+                let done = self.sessions.handle_timeout(&self.gateway, now, out);
                 self.pass_over_if_refused();
-                flow
+                done.unwrap_or_else(|error| self.end(error, out))
             }
             Err(_) => Flow::Close(Goodbye::Violation),
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        match (self.connection.next_timeout(), self.sessions.next_timeout()) {
+        match (self.connection.next_timeout(), self.sessions.next_timeout(&self.gateway)) {
             (Some(connection), Some(sessions)) => Some(connection.min(sessions)),
             (connection, sessions) => connection.or(sessions),
         }
@@ -164,4 +175,4 @@ fn name_of(transport: TransportName) -> &'static str {
 const SESSIONS: NamespaceId = NamespaceId(0);
 
 /// A million of them are held. Growing this is a decision, not an accident.
-const _: () = assert!(size_of::<Client>() <= 112);
+const _: () = assert!(size_of::<Client>() <= 104);

@@ -7,19 +7,21 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use engineio::server::outbox::{encode_binary, encode_text};
 use engineio::server::{Outbox, spawn};
+use socketio::connection::encode_connected;
 use socketio::event;
 
 use super::items::{encode_list, encode_revision};
 use super::sessions::NAMESPACE;
-use crate::app::App;
-use crate::clock::to_iso8601;
+use crate::clock::{Clock, encode_iso8601};
 use crate::registry::user::Burst;
 use crate::registry::{Roster, SocketId, User};
+use crate::telemetry::metrics::Metrics;
 
 /// Tells sessions of changes.
 #[derive(Debug)]
 pub(super) struct Fanout {
-    app: Arc<App>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 /// What one session, or the server, says to others of the same user.
@@ -51,11 +53,11 @@ enum Timing {
 }
 
 impl Fanout {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app }
+    pub(super) fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { clock, metrics }
     }
 
-    /// A session has joined: its `ready`, and in the same breath the `update` of all, its own included. Its own frames
+    /// A session has joined: its CONNECT, its `ready`, and in the same breath the `update` of all, its own included. Its own frames
     /// go to `out`, which is written before its mailbox is looked at.
     pub(super) fn joined(
         self: &Arc<Self>,
@@ -63,9 +65,10 @@ impl Fanout {
         user: &Arc<User>,
         roster: &mut Roster<'_>,
         id: &SocketId,
-        expires_at: u64,
         out: &mut Outbox<'_>,
     ) {
+        let expires_at = roster.find(id).map_or(0, |session| u64::from(session.grant.expires_at) * 1000);
+        out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
         out.text(|out| {
             event::encode(out, NAMESPACE, "sessions:ready", |out| {
                 out.extend_from_slice(br#",{"socketId":""#);
@@ -75,7 +78,7 @@ impl Fanout {
                 out.push(b',');
                 encode_revision(roster, out);
                 out.extend_from_slice(br#","expiresAt":""#);
-                out.extend_from_slice(to_iso8601(expires_at.saturating_mul(1000)).as_bytes());
+                encode_iso8601(expires_at, out);
                 out.extend_from_slice(br#""}"#);
             });
         });
@@ -129,7 +132,7 @@ impl Fanout {
                 out.extend_from_slice(br#","data":"#);
                 out.extend_from_slice(message.data.as_bytes());
                 out.extend_from_slice(br#","sentAt":""#);
-                out.extend_from_slice(to_iso8601(self.app.clock.unix_millis()).as_bytes());
+                encode_iso8601(self.clock.unix_millis(), out);
                 out.extend_from_slice(br#""}"#);
             };
             match u32::try_from(message.attachments.len()) {
@@ -152,7 +155,7 @@ impl Fanout {
             let mut roster = user.roster();
             roster.burst().scheduled = false;
             if !roster.sessions().is_empty() {
-                let now = fanout.app.clock.now();
+                let now = fanout.clock.now();
                 drop(fanout.tell(now, changed, &mut roster, None));
             }
         });
@@ -183,7 +186,7 @@ impl Fanout {
                 session.mailbox.post_latest(&frame);
             }
         }
-        self.app.metrics.update_told(self.app.clock.now().saturating_duration_since(changed));
+        self.metrics.update_told(self.clock.now().saturating_duration_since(changed));
         frame
     }
 }

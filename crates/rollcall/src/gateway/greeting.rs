@@ -5,16 +5,18 @@ use std::net::IpAddr;
 
 use engineio::server::Opening;
 use http::header::{AUTHORIZATION, USER_AGENT};
+use socketio::event::encode_string;
 
+use super::device;
 use crate::app::App;
 use crate::config::UserAgentPrivacy;
-use crate::registry::{Interned, Interner, Session};
+use crate::registry::{Agent, Interned, Interner, Session};
 
 /// The client of one socket.
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) ip: Option<IpAddr>,
-    pub(super) user_agent: Interned,
+    pub(super) agent: Interned,
     pub(super) given: Option<Box<Given>>,
 }
 
@@ -34,7 +36,7 @@ impl std::fmt::Debug for Given {
 }
 
 impl Greeting {
-    pub(super) fn read(app: &App, user_agents: &Interner, opening: &Opening<'_>) -> Self {
+    pub(super) fn read(app: &App, opening: &Opening<'_>) -> Self {
         let text = |name| opening.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let mut given =
             Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
@@ -46,28 +48,43 @@ impl Greeting {
             }
         }
         let address = app.client_addresses.find(opening.peer, opening.headers);
-        let user_agent = match app.config.privacy.user_agent {
-            UserAgentPrivacy::Full => {
-                text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default()
-            }
-            UserAgentPrivacy::None => String::new(),
-        };
+        let user_agent = text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default();
         Self {
             ip: app.config.privacy.ip.apply(address),
-            user_agent: user_agents.intern(&user_agent),
+            agent: agent(app.presence.agents(), app.config.privacy.user_agent, &user_agent),
             given: given.is_used().then(|| Box::new(given)),
         }
     }
 
     /// The greeting of a client that has left and may join again over the same socket.
     pub(super) fn again(session: Session, given: Option<Box<Given>>) -> Self {
-        Self { ip: session.ip, user_agent: session.user_agent, given }
+        Self { ip: session.ip, agent: session.agent, given }
     }
 }
 
 impl Given {
     fn is_used(&self) -> bool {
         self.header_token.is_some() || self.query_token.is_some() || self.query_context.is_some()
+    }
+}
+
+/// What may be kept of a User-Agent.
+fn agent(agents: &Interner, privacy: UserAgentPrivacy, user_agent: &str) -> Interned {
+    let device = || device::parse(user_agent).to_json().into_boxed_str();
+    match privacy {
+        UserAgentPrivacy::Full => agents.intern(user_agent, || {
+            let mut json = Vec::with_capacity(user_agent.len() + 2);
+            encode_string(user_agent, &mut json);
+            let json = String::from_utf8(json).unwrap_or_default(); // JSON is UTF-8
+            Agent { user_agent: json.into(), device: device() }
+        }),
+        UserAgentPrivacy::Parsed => {
+            let device = device();
+            agents.intern(&device.clone(), || Agent { user_agent: "\"\"".into(), device })
+        }
+        UserAgentPrivacy::None => {
+            agents.intern("", || Agent { user_agent: "\"\"".into(), device: "".into() })
+        }
     }
 }
 
@@ -91,5 +108,18 @@ mod tests {
         assert_eq!(clean_user_agent(&"x".repeat(300)).len(), 256);
         assert_eq!(clean_user_agent(&"é".repeat(200)).len(), 256);
         assert_eq!(clean_user_agent(&("x".to_owned() + &"é".repeat(200))).len(), 255);
+    }
+
+    #[test]
+    fn privacy_says_what_is_kept_of_a_user_agent() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0";
+        let device = r#"{"os":"Linux","browser":"Firefox","type":"desktop"}"#;
+        let check = |privacy, user_agent: &str, device: &str| {
+            let kept = agent(&Interner::default(), privacy, firefox);
+            assert_eq!((&*kept.user_agent, &*kept.device), (user_agent, device));
+        };
+        check(UserAgentPrivacy::Full, &format!("\"{firefox}\""), device);
+        check(UserAgentPrivacy::Parsed, "\"\"", device);
+        check(UserAgentPrivacy::None, "\"\"", "");
     }
 }

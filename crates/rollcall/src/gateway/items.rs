@@ -4,11 +4,11 @@ use std::io::Write;
 
 use socketio::event::encode_string;
 
-use crate::clock::to_iso8601;
-use crate::registry::{Roster, Session};
+use crate::clock::encode_iso8601;
+use crate::registry::{Details, Roster, Session};
 
 /// Appends the whole list.
-pub(super) fn encode_list(sessions: &[Session], out: &mut Vec<u8>) {
+pub fn encode_list(sessions: &[Session], out: &mut Vec<u8>) {
     out.push(b'[');
     for (place, session) in sessions.iter().enumerate() {
         if place > 0 {
@@ -25,20 +25,58 @@ pub(super) fn encode_revision(roster: &Roster<'_>, out: &mut Vec<u8>) {
     let _ = write!(out, r#""revision":{},"complete":{}"#, roster.revision(), roster.is_complete());
 }
 
-fn encode_item(session: &Session, out: &mut Vec<u8>) {
+/// Appends one session.
+pub fn encode_item(session: &Session, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"socketId":""#);
     out.extend_from_slice(session.id.as_str().as_bytes());
     out.extend_from_slice(br#"","connectedAt":""#);
-    out.extend_from_slice(to_iso8601(session.connected_at).as_bytes());
+    encode_iso8601(session.connected_at, out);
     out.extend_from_slice(br#"","metadata":{"ip":""#);
     if let Some(ip) = session.ip {
         let _ = write!(out, "{ip}"); // as above; an address needs no escape
     }
     out.extend_from_slice(br#"","userAgent":"#);
-    encode_string(&session.user_agent, out);
+    out.extend_from_slice(session.agent.user_agent.as_bytes());
     if let Some(context) = &session.context {
         out.extend_from_slice(br#","context":"#);
         encode_string(context, out);
     }
-    out.extend_from_slice(b"}}");
+    out.extend_from_slice(br#"},"login":""#);
+    encode_hex(session.grant.tag.as_bytes(), out);
+    out.push(b'"');
+    if !session.agent.device.is_empty() {
+        out.extend_from_slice(br#","device":"#);
+        out.extend_from_slice(session.agent.device.as_bytes());
+    }
+    if let Some(details) = &session.details {
+        encode_details(details, out);
+    }
+    out.push(b'}');
+}
+
+fn encode_details(details: &Details, out: &mut Vec<u8>) {
+    if let Some(device) = details.device {
+        out.extend_from_slice(br#","deviceId":""#);
+        encode_hex(device.tag.as_bytes(), out);
+        out.push(b'"');
+    }
+    if let Some(label) = &details.label {
+        out.extend_from_slice(br#","label":"#);
+        encode_string(label, out);
+    }
+    if let Some(activity) = details.activity {
+        let _ = write!(out, r#","state":"{}""#, activity.state.as_str()); // as above
+        if let Some(at) = activity.last_active_at {
+            out.extend_from_slice(br#","lastActiveAt":""#);
+            encode_iso8601(at, out);
+            out.push(b'"');
+        }
+    }
+}
+
+fn encode_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
 }

@@ -1,61 +1,56 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
-//! namespace), `admission` (who may in), `judging` (who has to wait for that), `events` (what a client may do), `fanout`
-//! (how a change or a message reaches the others), `codes` (how an error ends a socket).
+//! namespace), `admission` (who may in), `judging` (who has to wait for that), `stay` (a session that is in), `events`
+//! (what its client may do), [`presence`] (who is there, and that all are told), `fanout` (how a change or a message
+//! reaches the others), `codes` (how an error ends a socket).
 
 pub mod connection;
 mod sessions;
 mod admission;
 mod judging;
 mod greeting;
+mod device;
+mod stay;
+mod lifetime;
 mod events;
+pub mod presence;
 mod fanout;
-mod items;
+pub mod items;
+mod farewell;
 pub mod codes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use engineio::server::pace::Rate;
 use engineio::server::{Factory, Mailbox, Opening, Rejection};
 use socketio::Connection;
 
 use crate::app::App;
-use crate::registry::{Interner, Registry};
 use connection::Client;
-use fanout::Fanout;
 use greeting::Greeting;
+use lifetime::Lifetimes;
 use sessions::Sessions;
 
 /// What all sockets share.
 #[derive(Debug)]
 pub struct Gateway {
     app: Arc<App>,
-    registry: Registry,
-    fanout: Arc<Fanout>,
-    user_agents: Interner,
     socketio: socketio::Config,
-    /// How often one user may send to their own sessions.
-    sends_rate: Rate,
+    lifetimes: Lifetimes,
     /// Nobody new is taken: the process is about to end.
     closed: AtomicBool,
 }
 
 impl Gateway {
-    /// A gateway over an empty registry.
+    /// A gateway over the presence of `app`.
     pub fn new(app: Arc<App>) -> Arc<Self> {
+        device::warm_up();
         Arc::new(Self {
-            fanout: Arc::new(Fanout::new(app.clone())),
-            registry: Registry::memory(),
-            user_agents: Interner::default(),
+            lifetimes: Lifetimes::new(&app.config.identity, &app.clock),
             socketio: socketio::Config {
                 namespaces: &[sessions::NAMESPACE],
                 max_attachment_bytes: app.config.limits.max_payload.get(),
                 ..socketio::Config::default()
-            },
-            sends_rate: {
-                let per_second = app.config.limits.sends_per_second.get();
-                Rate::new(per_second, per_second, app.clock.now())
             },
             closed: AtomicBool::new(false),
             app,
@@ -69,7 +64,15 @@ impl Gateway {
 
     /// Live sessions of this node.
     pub fn sessions(&self) -> usize {
-        self.registry.sessions()
+        self.app.presence.sessions()
+    }
+
+    /// What runs beside the sockets, for ever. To be polled by somebody; drop it to end it.
+    pub async fn watch(&self) {
+        loop {
+            tokio::time::sleep(CLOCKS_READ_EVERY).await;
+            self.lifetimes.read_clocks(&self.app.clock);
+        }
     }
 
     fn is_closed(&self) -> bool {
@@ -94,7 +97,7 @@ impl Factory for Clients {
                 why: "server_shutdown",
             });
         }
-        let greeting = Greeting::read(&gateway.app, &gateway.user_agents, opening);
+        let greeting = Greeting::read(&gateway.app, opening);
         let sessions = Sessions::new(mailbox.clone(), greeting);
         let connection = Connection::new(&gateway.socketio, now);
         Ok(Client::new(gateway.clone(), connection, sessions, opening.transport))
@@ -107,3 +110,5 @@ impl Factory for Clients {
 
 /// Seconds: another node, or this one after its restart, is there by then.
 const RETRY_AFTER_SHUTDOWN: u32 = 2;
+/// A step of the wall clock shows by the next ping of each socket.
+const CLOCKS_READ_EVERY: Duration = Duration::from_secs(1);

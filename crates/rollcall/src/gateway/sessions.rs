@@ -1,4 +1,4 @@
-//! The `sessions` namespace of one socket: joins, is refused, leaves, answers events.
+//! The `sessions` namespace of one socket: joins, is refused, leaves, ends. What it does while it is in is [`Stay`]'s.
 //! Does not know: frames, transports, when it is called.
 
 use std::sync::Arc;
@@ -7,17 +7,19 @@ use std::time::{Duration, Instant};
 use engineio::Message;
 use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
 use socketio::connection::{encode_connected, encode_disconnected};
-use socketio::event;
 
 use super::Gateway;
-use super::admission::{NotAdmitted, judge};
+use super::admission::{Admitted, NotAdmitted, judge};
 use super::codes::{Ending, SessionError};
-use super::events::{self, Call, Caller};
-use super::greeting::{Given, Greeting};
+use super::events::Call;
+use super::farewell::encode_error;
+use super::greeting::Greeting;
 use super::judging::{Judging, Kept, wake_when_resolved};
-use crate::identity::Principal;
+use super::stay::Stay;
+use crate::identity::TokenRefusal;
 use crate::ids;
-use crate::registry::{Roster, Session, SocketId, User, UserKey};
+use crate::registry::session::Details;
+use crate::registry::{Grant, Joining, NotJoined, Session, SocketId, UserKey};
 
 /// The namespace that all of this is about.
 pub(super) const NAMESPACE: &str = "/sessions";
@@ -26,7 +28,8 @@ pub(super) const NAMESPACE: &str = "/sessions";
 ///
 /// ```text
 /// out --CONNECT, good--> in --client leaves--> out
-///  |                      `--error, close-----> (the socket ends)
+///  |                     |`--revoked, evicted--> refused, for good
+///  |                     `--another error, close--> (the socket ends)
 ///  |--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
 ///  |                         `--CONNECT again--> as from out
 ///  `--CONNECT, its key is not there yet--> judging --woken--> as from out
@@ -42,16 +45,12 @@ enum State {
     /// Has not joined, or has left by itself.
     Out(Box<Greeting>),
     /// Joined.
-    In {
-        user: Arc<User>,
-        id: SocketId,
-        /// What the first request carried in the place of `auth`: needed again if the client leaves and comes back.
-        given: Option<Box<Given>>,
-    },
+    In(Stay),
     /// Its token cannot be judged yet.
     Judging(Box<Judging>),
-    /// Refused; the socket ends at the deadline if the client does not end it before.
-    Refused { greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye },
+    /// Refused; the socket ends at the deadline if the client does not end it before. Without a greeting there is no
+    /// second try.
+    Refused { greeting: Option<Box<Greeting>>, deadline: Instant, goodbye: Goodbye },
     /// Only while one of the above becomes another.
     Changing,
 }
@@ -72,18 +71,15 @@ impl Sessions {
         let (greeting, latest) = match std::mem::replace(&mut self.state, State::Changing) {
             State::Out(greeting) => (greeting, None),
             // Trying again does not put the end off.
-            State::Refused { greeting, deadline, .. } => (greeting, Some(deadline)),
+            State::Refused { greeting: Some(greeting), deadline, .. } => (greeting, Some(deadline)),
             // The connection refuses a second CONNECT before it comes here.
-            state @ (State::In { .. } | State::Judging(_) | State::Changing) => {
+            state @ (State::Refused { .. } | State::In(_) | State::Judging(_) | State::Changing) => {
                 self.state = state;
                 return Flow::Close(Goodbye::Violation);
             }
         };
         let flow = match judge(gateway, &greeting, auth) {
-            Ok((principal, context)) => {
-                self.accept(gateway, now, *greeting, principal, context, out);
-                return Flow::Continue;
-            }
+            Ok(admitted) => self.join(gateway, now, *greeting, admitted, out),
             Err(NotAdmitted::Refused(error)) => self.refuse(gateway, now, greeting, error, out),
             Err(NotAdmitted::Pending(pending)) => match Judging::new(now, greeting, auth) {
                 Ok(judging) => {
@@ -109,15 +105,21 @@ impl Sessions {
     ) -> (Flow, Kept) {
         let judging = match std::mem::replace(&mut self.state, State::Changing) {
             State::Judging(judging) => *judging,
-            state => {
+            mut state => {
+                if let State::In(stay) = &mut state {
+                    stay.on_wake(gateway, now, &self.mailbox, out);
+                }
                 self.state = state;
                 return (Flow::Continue, Kept::default());
             }
         };
         match judge(gateway, &judging.greeting, &judging.auth.0) {
-            Ok((principal, context)) => {
-                self.accept(gateway, now, *judging.greeting, principal, context, out);
-                (Flow::Continue, judging.kept)
+            Ok(admitted) => {
+                let flow = self.join(gateway, now, *judging.greeting, admitted, out);
+                match self.state {
+                    State::In(_) => (flow, judging.kept),
+                    _ => (flow, Kept::default()),
+                }
             }
             Err(NotAdmitted::Refused(error)) => {
                 (self.refuse(gateway, now, judging.greeting, error, out), Kept::default())
@@ -142,14 +144,20 @@ impl Sessions {
                 true => Flow::Continue,
                 false => Flow::Close(Goodbye::Violation),
             },
-            State::Out(_) | State::In { .. } | State::Refused { .. } | State::Changing => Flow::Continue,
+            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => Flow::Continue,
         }
     }
 
     /// The client asks for something.
-    pub(super) fn on_event(&self, gateway: &Gateway, now: Instant, call: &Call<'_>, out: &mut Outbox<'_>) {
-        match &self.state {
-            State::In { user, id, .. } => events::handle(gateway, now, Caller { user, id }, call, out),
+    pub(super) fn on_event(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        now: Instant,
+        call: &Call<'_>,
+        out: &mut Outbox<'_>,
+    ) {
+        match &mut self.state {
+            State::In(stay) => stay.on_event(gateway, now, &self.mailbox, call, out),
             // The connection lets no event through from one who is not in, and it is kept from one who is judged.
             State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {}
         }
@@ -158,16 +166,13 @@ impl Sessions {
     /// The socket's stay in the namespace ends; everybody else of the user is told.
     pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
         match std::mem::replace(&mut self.state, State::Changing) {
-            State::In { user, id, given } => {
-                let tell = |roster: &mut Roster<'_>| {
-                    // Under the lock: from here on nobody puts this user's lists into the mailbox, and none that waits
-                    // there reaches whoever joins over this socket next.
-                    self.mailbox.discard();
-                    gateway.fanout.changed(now, &user, roster);
+            State::In(stay) => {
+                let presence = &gateway.app.presence;
+                self.state = match presence.leave(now, &stay.user, &stay.id, reason, &self.mailbox) {
+                    Some(session) => State::Out(Box::new(Greeting::again(session, stay.into_given()))),
+                    // Somebody has ended it in this moment, and the request to close is on its way.
+                    None => State::Refused { greeting: None, deadline: now, goodbye: Goodbye::Orderly },
                 };
-                let Some(session) = gateway.registry.leave(&user, &id, tell) else { return };
-                gateway.app.metrics.session_ended(reason);
-                self.state = State::Out(Box::new(Greeting::again(session, given)));
             }
             state => self.state = state,
         }
@@ -177,18 +182,34 @@ impl Sessions {
     pub(super) fn close(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
         self.leave(gateway, now, reason);
         match std::mem::replace(&mut self.state, State::Changing) {
-            State::Out(greeting) | State::Refused { greeting, .. } => {
-                gateway.user_agents.release(greeting.user_agent);
+            State::Out(greeting) | State::Refused { greeting: Some(greeting), .. } => {
+                gateway.app.presence.agents().release(greeting.agent);
             }
-            State::Judging(judging) => gateway.user_agents.release(judging.greeting.user_agent),
-            State::In { .. } | State::Changing => {}
+            State::Judging(judging) => gateway.app.presence.agents().release(judging.greeting.agent),
+            State::In(_) | State::Refused { .. } | State::Changing => {}
         }
+    }
+
+    /// Somebody has ended the session: its client is told, and has a while to close.
+    pub(super) fn on_ended(
+        &mut self,
+        gateway: &Gateway,
+        now: Instant,
+        error: SessionError,
+        out: &mut Outbox<'_>,
+    ) -> Flow {
+        let State::In(_) = self.state else { return Flow::Close(Goodbye::Orderly) };
+        encode_error(gateway, error, out);
+        out.text(|out| encode_disconnected(NAMESPACE, out));
+        let deadline = now + DISCONNECT_WAIT;
+        self.state = State::Refused { greeting: None, deadline, goodbye: Goodbye::Orderly };
+        Flow::Continue
     }
 
     /// Tells the client why its open socket is about to end. Nothing is said to one that has not asked to join.
     pub(super) fn last_words(&self, gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
         match self.state {
-            State::In { .. } => {
+            State::In(_) => {
                 out.start_payload();
                 encode_error(gateway, error, out);
             }
@@ -202,28 +223,34 @@ impl Sessions {
     }
 
     /// When [`Self::handle_timeout`] is due.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    pub(super) fn next_timeout(&self, gateway: &Gateway) -> Option<Instant> {
         match &self.state {
             State::Refused { deadline, .. } => Some(*deadline),
             State::Judging(judging) => Some(judging.deadline),
-            State::Out(_) | State::In { .. } | State::Changing => None,
+            State::In(stay) => stay.next_timeout(gateway),
+            State::Out(_) | State::Changing => None,
         }
     }
 
-    /// Ends the socket of a refused client that has not ended it itself, and the wait of one that has no answer yet.
-    pub(super) fn handle_timeout(&mut self, gateway: &Gateway, now: Instant, out: &mut Outbox<'_>) -> Flow {
+    /// Ends the socket of a refused client that has not ended it itself, the wait of one that has no answer yet, and the
+    /// stay of one whose token has expired: the last is an error for [`Self::last_words`].
+    pub(super) fn handle_timeout(
+        &mut self,
+        gateway: &Gateway,
+        now: Instant,
+        out: &mut Outbox<'_>,
+    ) -> Result<Flow, SessionError> {
         match std::mem::replace(&mut self.state, State::Changing) {
             State::Judging(judging) if judging.deadline <= now => {
-                self.refuse(gateway, now, judging.greeting, SessionError::Unavailable, out)
+                Ok(self.refuse(gateway, now, judging.greeting, SessionError::Unavailable, out))
             }
-            state => {
-                let flow = match &state {
-                    State::Refused { deadline, goodbye, .. } if *deadline <= now => Flow::Close(*goodbye),
-                    State::Refused { .. }
-                    | State::Judging(_)
-                    | State::Out(_)
-                    | State::In { .. }
-                    | State::Changing => Flow::Continue,
+            mut state => {
+                let flow = match &mut state {
+                    State::Refused { deadline, goodbye, .. } if *deadline <= now => Ok(Flow::Close(*goodbye)),
+                    State::In(stay) => stay.handle_timeout(gateway, now, out).map(|()| Flow::Continue),
+                    State::Refused { .. } | State::Judging(_) | State::Out(_) | State::Changing => {
+                        Ok(Flow::Continue)
+                    }
                 };
                 self.state = state;
                 flow
@@ -236,33 +263,47 @@ impl Sessions {
         matches!(self.state, State::Refused { .. })
     }
 
-    fn accept(
+    fn join(
         &mut self,
         gateway: &Arc<Gateway>,
         now: Instant,
         greeting: Greeting,
-        principal: Principal,
-        context: Option<Box<str>>,
+        admitted: Admitted,
         out: &mut Outbox<'_>,
-    ) {
-        gateway.app.metrics.connect("accepted");
-        let id = new_socket_id();
-        let expires_at = principal.expires_at;
-        let key = UserKey { issuer: principal.issuer, subject: principal.subject };
+    ) -> Flow {
+        let Admitted { principal, context, device, replaces } = admitted;
+        let (app, id) = (&gateway.app, new_socket_id());
+        let tag = app.identity.login_tag(principal.issuer, &principal.subject, &principal.login);
+        let Greeting { ip, agent, given } = greeting;
         let session = Session {
             id,
-            connected_at: gateway.app.clock.unix_millis(),
-            ip: greeting.ip,
-            user_agent: greeting.user_agent,
+            connected_at: app.clock.unix_millis(),
+            ip,
+            agent,
             context,
+            grant: Grant::new(&principal, tag),
+            details: device.map(|device| Box::new(Details { device: Some(device), ..Details::default() })),
             mailbox: self.mailbox.clone(),
         };
-        out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
-        let user = gateway.registry.join(&key, session, |user, roster| {
-            gateway.fanout.joined(now, user, roster, &id, expires_at, out);
-        });
-        gateway.app.metrics.session_started();
-        self.state = State::In { user, id, given: greeting.given };
+        let expires_at = session.grant.expires_at;
+        let key = UserKey { issuer: principal.issuer, subject: principal.subject.clone() };
+        // Asked once more under the lock: a revocation may have come since the token was judged.
+        let admit = |_: &Session| !app.identity.revocations().refuses(&principal);
+        match app.presence.join(now, &key, Joining { session, replaces }, admit, out) {
+            Ok(user) => {
+                app.metrics.connect("accepted");
+                self.state = State::In(Stay::new(user, id, expires_at, given));
+                Flow::Continue
+            }
+            Err(refused) => {
+                let (session, why) = *refused;
+                let error = match why {
+                    NotJoined::TooMany => SessionError::TooManySessions,
+                    NotJoined::NotAdmitted => SessionError::Token(TokenRefusal::Revoked),
+                };
+                self.refuse(gateway, now, Box::new(Greeting::again(session, given)), error, out)
+            }
+        }
     }
 
     fn refuse(
@@ -298,28 +339,9 @@ impl Sessions {
     }
 
     fn refused(&mut self, greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye, flow: Flow) -> Flow {
-        self.state = State::Refused { greeting, deadline, goodbye };
+        self.state = State::Refused { greeting: Some(greeting), deadline, goodbye };
         flow
     }
-}
-
-fn encode_error(gateway: &Gateway, error: SessionError, out: &mut Outbox<'_>) {
-    out.text(|out| {
-        event::encode(out, NAMESPACE, "sessions:error", |out| {
-            out.extend_from_slice(br#",{"code":""#);
-            out.extend_from_slice(error.code().as_bytes());
-            out.extend_from_slice(br#"","message":"#);
-            event::encode_string(error.message(), out);
-            if error == SessionError::RateLimited {
-                let limits = &gateway.app.config.limits;
-                // The time in which an empty bucket fills.
-                let millis =
-                    1000 * u64::from(limits.packets_burst.get()) / u64::from(limits.packets_per_second.get());
-                out.extend_from_slice(format!(r#","retryAfterMs":{millis}"#).as_bytes());
-            }
-            out.push(b'}');
-        });
-    });
 }
 
 fn new_socket_id() -> SocketId {

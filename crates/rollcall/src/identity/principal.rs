@@ -86,6 +86,19 @@ impl fmt::Display for Login {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag<const BYTES: usize>(pub(super) [u8; BYTES]);
 
+impl<const BYTES: usize> Tag<BYTES> {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<const BYTES: usize> From<[u8; BYTES]> for Tag<BYTES> {
+    fn from(bytes: [u8; BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Twice as many hexadecimal digits.
 impl<const BYTES: usize> fmt::Display for Tag<BYTES> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

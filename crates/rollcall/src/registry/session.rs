@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use engineio::server::Mailbox;
 
 use super::Interned;
+use crate::identity::{Login, Principal, Tag};
 
 /// A session as its user sees it, and the mailbox by which it is told.
 #[derive(Debug)]
@@ -17,18 +19,159 @@ pub struct Session {
     pub connected_at: u64,
     /// Where it comes from, as far as privacy lets it be known.
     pub ip: Option<IpAddr>,
-    /// What its client calls itself; `""` when it does not, or privacy says so.
-    pub user_agent: Interned,
+    /// What its client is, as far as privacy lets it be known.
+    pub agent: Interned,
     /// The label that the client gave.
     pub context: Option<Box<str>>,
+    /// By which token it is here.
+    pub grant: Grant,
+    /// What most sessions do without.
+    pub details: Option<Box<Details>>,
     /// Its way in.
     pub mailbox: Arc<Mailbox>,
+}
+
+/// What has to be remembered of a token as long as its session is open.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// What the token belongs to.
+    pub login: Login,
+    /// The public id of that.
+    pub tag: Tag<6>,
+    /// `exp` in seconds since the epoch; beyond the year 2106 it is that year.
+    pub expires_at: u32,
+    /// `iat` in seconds since the epoch, when the token says it.
+    pub issued_at: Option<NonZeroU32>,
+}
+
+/// What a session has only when its client has asked for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// What the client calls the device that it runs on.
+    pub device: Option<DeviceId>,
+    /// What the user calls this device, or this login when the client names no device.
+    pub label: Option<Arc<str>>,
+    /// What its user does.
+    pub activity: Option<Activity>,
+}
+
+/// A client's `deviceId`, which is not kept itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceId {
+    /// The public id: an HMAC over user and what was sent.
+    pub tag: Tag<8>,
+    /// The same device for ever, whatever the secret of the public id: half of the SHA-256 of what was sent.
+    pub key: [u8; 16],
+}
+
+/// What a client says of its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// The newest word.
+    pub state: State,
+    /// When the user was last known to be active, in milliseconds since the Unix epoch; `None` for never.
+    pub last_active_at: Option<u64>,
+}
+
+/// The words of `sessions:state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Somebody uses the client.
+    Active,
+    /// Nobody has for a while.
+    Idle,
+    /// Nobody can see it.
+    Hidden,
 }
 
 /// A `socket.id`: 120 random bits as 20 characters of base64url. It is public among a user's own sessions, and has
 /// nothing to do with the `sid` of the transport, which is a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId([u8; 20]);
+
+impl Session {
+    /// Lists are sorted by this: the oldest session first, then by id.
+    pub fn order(&self) -> (u64, SocketId) {
+        (self.connected_at, self.id)
+    }
+
+    /// What a label of this session belongs to.
+    pub fn labelled(&self) -> Labelled {
+        match self.device() {
+            Some(device) => Labelled::Device(device.key),
+            None => Labelled::Login(self.grant.login.clone()),
+        }
+    }
+
+    /// Whether a label of this belongs to the session.
+    pub fn is_labelled(&self, by: &Labelled) -> bool {
+        match (self.device(), by) {
+            (Some(device), Labelled::Device(key)) => device.key == *key,
+            (None, Labelled::Login(login)) => self.grant.login == *login,
+            (Some(_), Labelled::Login(_)) | (None, Labelled::Device(_)) => false,
+        }
+    }
+
+    fn device(&self) -> Option<DeviceId> {
+        self.details.as_ref().and_then(|details| details.device)
+    }
+
+    /// The details, made when there are none yet.
+    pub fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
+    }
+}
+
+/// What a label belongs to: whoever comes later with the same one has it too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labelled {
+    /// A device.
+    Device([u8; 16]),
+    /// The login of sessions that name no device.
+    Login(Login),
+}
+
+/// The text that stands for it in SQL.
+impl fmt::Display for Labelled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(key) => {
+                formatter.write_str("device:")?;
+                key.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+            }
+            Self::Login(login) => login.fmt(formatter),
+        }
+    }
+}
+
+impl Grant {
+    /// What is to be remembered of this one's token; `tag` is its login's.
+    pub fn new(principal: &Principal, tag: Tag<6>) -> Self {
+        let issued_at = principal.issued_at.map(|at| NonZeroU32::new(seconds(at)).unwrap_or(NonZeroU32::MIN));
+        Self { login: principal.login.clone(), tag, expires_at: seconds(principal.expires_at), issued_at }
+    }
+}
+
+impl State {
+    /// Reads the word of `sessions:state`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "active" => Self::Active,
+            "idle" => Self::Idle,
+            "hidden" => Self::Hidden,
+            _ => return None,
+        })
+    }
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Hidden => "hidden",
+        }
+    }
+}
 
 impl SocketId {
     /// Reads an id; `None` unless it is 20 characters of base64url.
@@ -53,12 +196,10 @@ impl fmt::Debug for SocketId {
     }
 }
 
-impl Session {
-    /// Lists are sorted by this: the oldest session first, then by id.
-    pub fn order(&self) -> (u64, SocketId) {
-        (self.connected_at, self.id)
-    }
+fn seconds(since_epoch: u64) -> u32 {
+    u32::try_from(since_epoch).unwrap_or(u32::MAX)
 }
 
-/// Growing this is a decision, not an accident.
-const _: () = assert!(size_of::<Session>() <= 96);
+/// Two of them fill a block of 256 bytes of the allocator: most users have two or three. Of these 40 are the grant; what
+/// only few sessions have is in a box. Growing this is a decision, not an accident.
+const _: () = assert!(size_of::<Session>() <= 128);

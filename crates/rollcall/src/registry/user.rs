@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use engineio::server::pace::Pace;
 
+use super::change::{Amendment, Caps, Joining, NotJoined, Policy, Regrant, Which};
+use super::session::Grant;
 use super::{Session, SocketId};
-use crate::identity::IssuerId;
+use crate::identity::{IssuerId, Login};
 
 /// Who somebody is: the same subject of two issuers is two people, who never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserKey {
-    /// Whose tokens the user has.
+    /// The issuer entry.
     pub issuer: IssuerId,
     /// The token's `sub`.
     pub subject: Box<str>,
@@ -31,6 +33,7 @@ struct State {
     revision: u64,
     burst: Burst,
     sends: Pace,
+    controls: Pace,
     /// The last session has left and the registry has let go: whoever joins now needs a new `User`.
     retired: bool,
 }
@@ -53,6 +56,13 @@ pub struct Burst {
 #[derive(Debug)]
 pub struct Roster<'a> {
     state: MutexGuard<'a, State>,
+}
+
+/// What keeps a session from joining.
+pub(super) enum Obstacle {
+    /// The user is retired: it needs a new one.
+    Retired,
+    Refused(NotJoined),
 }
 
 impl User {
@@ -82,6 +92,11 @@ impl Roster<'_> {
         &self.state.sessions
     }
 
+    /// The session of this id.
+    pub fn find(&self, id: &SocketId) -> Option<&Session> {
+        self.state.sessions.iter().find(|session| session.id == *id)
+    }
+
     /// Grows with each change.
     pub fn revision(&self) -> u64 {
         self.state.revision
@@ -92,36 +107,103 @@ impl Roster<'_> {
         true
     }
 
-    /// Takes a session in, at its place.
+    /// Takes a session in, at its place; gives those that end for it.
     ///
     /// # Errors
-    /// The session itself when the user is retired: it needs a new one.
-    pub(super) fn join(&mut self, session: Session) -> Result<(), Session> {
-        let state = &mut *self.state;
-        if state.retired {
-            return Err(session);
+    /// The session itself, and why.
+    pub(super) fn join(
+        &mut self,
+        joining: Joining,
+        caps: &Caps,
+        admit: &impl Fn(&Session) -> bool,
+    ) -> Result<Vec<Session>, Box<(Joining, Obstacle)>> {
+        if self.state.retired {
+            return Err(Box::new((joining, Obstacle::Retired)));
         }
+        if !admit(&joining.session) {
+            return Err(Box::new((joining, Obstacle::Refused(NotJoined::NotAdmitted))));
+        }
+        let Some(leaving) = self.make_room(&joining, caps) else {
+            return Err(Box::new((joining, Obstacle::Refused(NotJoined::TooMany))));
+        };
+        let ended = leaving.iter().filter_map(|id| self.take(id)).collect();
+        let state = &mut *self.state;
+        let mut session = joining.session;
+        share(&mut session, &state.sessions);
         let place = state.sessions.partition_point(|other| other.order() < session.order());
         state.sessions.reserve_exact(1); // most users hold two or three: no room is kept for more
         state.sessions.insert(place, session);
         state.revision += 1;
-        Ok(())
+        Ok(ended)
     }
 
     /// Lets a session go; a user whose last one leaves is retired.
     pub(super) fn leave(&mut self, id: &SocketId) -> Option<Session> {
-        let state = &mut *self.state;
-        let place = state.sessions.iter().position(|session| session.id == *id)?;
-        let session = state.sessions.remove(place);
-        state.revision += 1;
-        state.retired = state.sessions.is_empty();
-        if state.sessions.len() * 2 < state.sessions.capacity() {
-            state.sessions.shrink_to_fit();
-        }
+        let session = self.take(id)?;
+        self.after_leaving();
         Some(session)
     }
 
-    pub(super) fn is_retired(&self) -> bool {
+    /// Lets sessions go.
+    pub(super) fn end(&mut self, which: &Which) -> Vec<Session> {
+        let ended: Vec<Session> =
+            self.state.sessions.extract_if(.., |session| which.holds(session)).collect();
+        if !ended.is_empty() {
+            self.after_leaving();
+        }
+        ended
+    }
+
+    /// `false` when nothing changes.
+    pub(super) fn amend(&mut self, amendment: &Amendment) -> bool {
+        let state = &mut *self.state;
+        let mut changed = false;
+        for session in &mut state.sessions {
+            match amendment {
+                Amendment::Label(of, label) if session.is_labelled(of) => {
+                    let old = session.details.as_ref().and_then(|details| details.label.as_ref());
+                    if old != label.as_ref() {
+                        session.details_mut().label.clone_from(label);
+                        changed = true;
+                    }
+                }
+                Amendment::Activity(id, activity) if session.id == *id => {
+                    session.details_mut().activity = Some(*activity);
+                    changed = true;
+                }
+                Amendment::Label(..) | Amendment::Activity(..) => {}
+            }
+        }
+        state.revision += u64::from(changed);
+        changed
+    }
+
+    pub(super) fn regrant(
+        &mut self,
+        id: &SocketId,
+        mut grant: Grant,
+        admit: impl FnOnce() -> bool,
+    ) -> Regrant {
+        let state = &mut *self.state;
+        let Some(place) = state.sessions.iter().position(|session| session.id == *id) else {
+            return Regrant::Gone;
+        };
+        if !admit() {
+            return Regrant::NotAdmitted;
+        }
+        if let Some(other) = state.sessions.iter().find(|other| other.grant.login == grant.login) {
+            grant.login = other.grant.login.clone();
+        }
+        let session = &mut state.sessions[place];
+        let is_listed_alike = session.grant.tag == grant.tag;
+        session.grant = grant;
+        state.revision += u64::from(!is_listed_alike);
+        if is_listed_alike { Regrant::Done } else { Regrant::Changed }
+    }
+
+    /// Retires a user without sessions; whether it is retired.
+    pub(super) fn retire_if_empty(&mut self) -> bool {
+        self.state.retired = self.state.sessions.is_empty();
         self.state.retired
     }
 
@@ -130,8 +212,83 @@ impl Roster<'_> {
         &mut self.state.sends
     }
 
+    /// How often they have asked for other things.
+    pub fn controls(&mut self) -> &mut Pace {
+        &mut self.state.controls
+    }
+
     /// The memory of `gateway::fanout`.
     pub fn burst(&mut self) -> &mut Burst {
         &mut self.state.burst
     }
+
+    /// Who has to go for a session that joins: the one that it replaces, and those that are too many. `None` when it may
+    /// not join.
+    fn make_room(&self, joining: &Joining, caps: &Caps) -> Option<Vec<SocketId>> {
+        let login = &joining.session.grant.login;
+        let sessions = &self.state.sessions;
+        let mut leaving = Vec::new();
+        if let Some(replaced) = joining.replaces
+            && sessions.iter().any(|session| session.id == replaced && session.grant.login == *login)
+        {
+            leaving.push(replaced);
+        }
+        if sessions.len() < caps.per_user.min(caps.per_login) {
+            return Some(leaving);
+        }
+        loop {
+            let staying = || sessions.iter().filter(|session| !leaving.contains(&session.id));
+            let too_many_of_login =
+                staying().filter(|session| session.grant.login == *login).count() >= caps.per_login;
+            let too_many = staying().count() >= caps.per_user;
+            let crowded = match (too_many_of_login, too_many, caps.policy) {
+                (false, false, _) => return Some(leaving),
+                (_, _, Policy::Deny) => return None,
+                (true, _, Policy::EvictOldest) => login,
+                (false, true, Policy::EvictOldest) => largest_login(staying())?,
+            };
+            let oldest = staying().find(|session| session.grant.login == *crowded)?;
+            leaving.push(oldest.id);
+        }
+    }
+
+    fn take(&mut self, id: &SocketId) -> Option<Session> {
+        let place = self.state.sessions.iter().position(|session| session.id == *id)?;
+        Some(self.state.sessions.remove(place))
+    }
+
+    fn after_leaving(&mut self) {
+        let state = &mut *self.state;
+        state.revision += 1;
+        if state.sessions.len() * 2 < state.sessions.capacity() {
+            state.sessions.shrink_to_fit();
+        }
+    }
+}
+
+/// A session takes over what those of its login, or of its device, have already: one copy of the login's text, and the
+/// label, which is newer there than anything that was looked up before.
+fn share(session: &mut Session, others: &[Session]) {
+    if let Some(other) = others.iter().find(|other| other.grant.login == session.grant.login) {
+        session.grant.login = other.grant.login.clone();
+    }
+    let labelled = session.labelled();
+    if let Some(other) = others.iter().find(|other| other.is_labelled(&labelled)) {
+        let label = other.details.as_ref().and_then(|details| details.label.clone());
+        if label.is_some() || session.details.is_some() {
+            session.details_mut().label = label;
+        }
+    }
+}
+
+/// The login that has most sessions; of several the one that has the oldest.
+fn largest_login<'s>(sessions: impl Iterator<Item = &'s Session>) -> Option<&'s Login> {
+    let mut counts: Vec<(&Login, usize)> = Vec::new();
+    for session in sessions {
+        match counts.iter_mut().find(|(login, _)| *login == &session.grant.login) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((&session.grant.login, 1)),
+        }
+    }
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(login, _)| login)
 }

@@ -202,8 +202,15 @@ impl Labelled {
     }
 }
 
-const CONNECT_RESULTS: [&str; 5] =
-    ["accepted", "token_missing", "token_invalid", "token_expired", "context_invalid"];
+const CONNECT_RESULTS: [&str; 7] = [
+    "accepted",
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "token_revoked",
+    "context_invalid",
+    "too_many_sessions",
+];
 
 const EVENT_ERRORS: [&str; 5] =
     ["event_unknown", "payload_invalid", "payload_too_large", "rate_limited", "session_not_found"];

@@ -26,10 +26,16 @@ pub struct Live {
     pub folder: tempfile::TempDir,
     identity: Identity,
     pub trigger: Trigger,
+    pub clock: Clock,
 }
 
 impl Live {
     pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_by(Clock::system(), change).await
+    }
+
+    /// The same by a clock whose wall time the test moves.
+    pub async fn start_by(clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.identity.secret = Secret::parse(SECRET);
@@ -38,12 +44,18 @@ impl Live {
         let listener = rollcall::listen(&config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::new();
-        spawn(async move { rollcall::run(config, listener, shutdown).await.unwrap() });
-        Self { address, folder, identity, trigger }
+        let by = clock.clone();
+        spawn(async move { rollcall::run_by(by, config, listener, shutdown).await.unwrap() });
+        Self { address, folder, identity, trigger, clock }
     }
 
     pub fn token(&self, user: &str) -> String {
-        self.identity.mint(user, None, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
+        self.token_of(user, None, Duration::from_secs(3600))
+    }
+
+    /// A token of this login (`sid`), good for `ttl`.
+    pub fn token_of(&self, user: &str, login: Option<&str>, ttl: Duration) -> String {
+        self.identity.mint(user, login, self.clock.unix_seconds(), ttl).unwrap()
     }
 
     /// The CONNECT packet of this user.

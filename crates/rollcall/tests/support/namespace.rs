@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::live::wire::Wire;
@@ -34,6 +36,38 @@ impl Tab {
         Self { wire, id, ready, next_ack: 0 }
     }
 
+    /// The same with a token of this login.
+    pub async fn join_as(live: &Live, user: &str, login: &str) -> Self {
+        let token = live.token_of(user, Some(login), Duration::from_secs(3600));
+        Self::join_with(live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await
+    }
+
+    /// The next message; pings are answered.
+    pub async fn text(&mut self) -> String {
+        loop {
+            match self.wire.text().await {
+                ping if ping == "2" => self.wire.say("3").await,
+                text => return text,
+            }
+        }
+    }
+
+    /// How the socket ends: the code of its last event, and whether a DISCONNECT followed.
+    pub async fn end(&mut self) -> (Value, bool) {
+        let error = self.event("sessions:error").await.remove(0);
+        let frame = self.wire.frame().await.unwrap();
+        match frame.first {
+            0x81 => {
+                assert_eq!(frame.payload, b"41/sessions,");
+                (error, true)
+            }
+            _ => {
+                assert_eq!(frame.first, 0x88, "{frame:?}");
+                (error, false)
+            }
+        }
+    }
+
     /// Emits with an acknowledgement, and gives its argument; what comes before it is passed over.
     pub async fn ask(&mut self, name: &str, argument: &str) -> Value {
         let id = self.emit(name, argument).await;
@@ -51,7 +85,7 @@ impl Tab {
     pub async fn acknowledgement(&mut self, id: u64) -> Value {
         let head = format!("43/sessions,{id}[");
         loop {
-            let text = self.wire.text().await;
+            let text = self.text().await;
             if let Some(argument) = text.strip_prefix(&head) {
                 return serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap();
             }
@@ -61,7 +95,7 @@ impl Tab {
     /// The arguments of the next event of this name; what comes before it is passed over.
     pub async fn event(&mut self, name: &str) -> Vec<Value> {
         loop {
-            match event(&self.wire.text().await) {
+            match event(&self.text().await) {
                 Some((found, arguments)) if found == name => return arguments,
                 _ => {}
             }
@@ -79,13 +113,25 @@ impl Tab {
         }
     }
 
+    /// The names of the events that come in this time.
+    pub async fn heard_in(&mut self, time: Duration) -> Vec<String> {
+        let mut names = Vec::new();
+        let listen = async {
+            loop {
+                names.extend(event(&self.text().await).map(|(name, _)| name));
+            }
+        };
+        let _ = tokio::time::timeout(time, listen).await;
+        names
+    }
+
     /// The names of the events that came before the answer to a question that is asked now.
     pub async fn heard(&mut self) -> Vec<String> {
         let id = self.emit("sessions:none", "").await;
         let head = format!("43/sessions,{id}[");
         let mut names = Vec::new();
         loop {
-            let text = self.wire.text().await;
+            let text = self.text().await;
             if text.starts_with(&head) {
                 return names;
             }

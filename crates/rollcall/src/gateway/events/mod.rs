@@ -5,18 +5,23 @@
 mod fields;
 mod strict;
 mod reply;
+mod steps;
 mod send;
+pub(super) mod state;
+mod refresh;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use engineio::server::Outbox;
+use engineio::server::{Mailbox, Outbox};
 
 use super::Gateway;
-use crate::registry::{SocketId, User};
+use super::stay::Stay;
 use fields::Fields;
 use reply::{Answer, EventError};
+use steps::{Request, begin};
+pub(super) use steps::{Steps, on_wake};
 
 /// An event as it came.
 #[derive(Debug)]
@@ -30,30 +35,62 @@ pub(super) struct Call<'a> {
     pub(super) attachments: &'a [Bytes],
 }
 
-/// The session that an event comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) user: &'a Arc<User>,
-    pub(super) id: &'a SocketId,
+/// What an event leads to.
+enum Doing {
+    Done(Answer),
+    /// Something that may have to be waited for.
+    Step(Request),
 }
 
-/// Does what the client asks for and answers it.
+/// Does what the client asks for and answers it, now or when it is done.
 pub(super) fn handle(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     now: Instant,
-    caller: Caller<'_>,
+    stay: &mut Stay,
+    mailbox: &Arc<Mailbox>,
     call: &Call<'_>,
     out: &mut Outbox<'_>,
 ) {
-    let answer = match call.name {
-        "sessions:list" => Fields::read(call.json, []).map(|[]| Answer::List),
-        "sessions:send" => send::send(gateway, now, caller, call).map(Answer::Sent),
-        _ => Err(EventError::EventUnknown),
-    };
+    match understand(gateway, now, stay, call) {
+        Ok(Doing::Step(request)) => begin(gateway, now, stay, mailbox, call.id, request, out),
+        Ok(Doing::Done(answer)) => answer_call(gateway, stay, call.id, Ok(answer), out),
+        Err(error) => answer_call(gateway, stay, call.id, Err(error), out),
+    }
+}
+
+fn understand(
+    gateway: &Gateway,
+    now: Instant,
+    stay: &mut Stay,
+    call: &Call<'_>,
+) -> Result<Doing, EventError> {
+    match call.name {
+        "sessions:send" => return send::send(gateway, now, stay, call).map(Answer::Sent).map(Doing::Done),
+        "sessions:list" | "sessions:refresh" | "sessions:state" => {
+            let taken = stay.user.roster().controls().try_take(&gateway.app.presence.controls, now);
+            taken.map_err(|retry_after| EventError::RateLimited { retry_after })?;
+        }
+        _ => return Err(EventError::EventUnknown),
+    }
+    match call.name {
+        "sessions:state" => state::state(gateway, now, stay, call).map(|()| Doing::Done(Answer::Done)),
+        "sessions:refresh" => refresh::read(call).map(Doing::Step),
+        _ => Fields::read(call.json, []).map(|[]| Doing::Done(Answer::List)),
+    }
+}
+
+/// Answers, if an answer was asked for.
+fn answer_call(
+    gateway: &Gateway,
+    stay: &Stay,
+    id: Option<u64>,
+    answer: Result<Answer, EventError>,
+    out: &mut Outbox<'_>,
+) {
     if let Err(error) = &answer {
         gateway.app.metrics.event_error(error.code());
     }
-    if let Some(id) = call.id {
-        reply::acknowledge(id, caller.user, answer, out);
+    if let Some(id) = id {
+        reply::acknowledge(id, stay, answer, out);
     }
 }

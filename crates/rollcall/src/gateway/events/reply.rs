@@ -8,16 +8,27 @@ use engineio::server::Outbox;
 use socketio::event;
 
 use crate::gateway::items::{encode_list, encode_revision};
+use crate::gateway::lifetime::Lifetime;
 use crate::gateway::sessions::NAMESPACE;
-use crate::registry::User;
+use crate::gateway::stay::{Stay, encode_expiry};
+use crate::identity::TokenRefusal;
 
 /// What a client is told of an event that did what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
+    /// It is done, and there is nothing more to say.
+    Done,
     /// The whole list.
     List,
     /// A message was relayed.
     Sent(Sent),
+    /// The session goes on with another token.
+    Refreshed {
+        /// Until when.
+        lifetime: Lifetime,
+        /// How long that is.
+        seconds_left: u64,
+    },
 }
 
 /// Whom a message has reached.
@@ -43,6 +54,12 @@ pub(super) enum EventError {
     PayloadTooLarge,
     /// The user has no such session.
     SessionNotFound,
+    /// The token is another user's.
+    UserMismatch,
+    /// The token is not good.
+    Token(TokenRefusal),
+    /// Something that the server needs cannot be reached.
+    Unavailable,
     /// Too often.
     RateLimited {
         /// When once more is allowed.
@@ -63,6 +80,9 @@ impl EventError {
             Self::PayloadInvalid { .. } => "payload_invalid",
             Self::PayloadTooLarge => "payload_too_large",
             Self::SessionNotFound => "session_not_found",
+            Self::UserMismatch => "user_mismatch",
+            Self::Token(refusal) => refusal.code(),
+            Self::Unavailable => "unavailable",
             Self::RateLimited { .. } => "rate_limited",
         }
     }
@@ -75,18 +95,21 @@ impl EventError {
             }
             Self::PayloadTooLarge => "The message is too large.",
             Self::SessionNotFound => "There is no such session.",
+            Self::UserMismatch => "The token is another user's.",
+            Self::Token(refusal) => refusal.message(),
+            Self::Unavailable => "The server cannot do this just now; try again later.",
             Self::RateLimited { .. } => "Too often; try again later.",
         }
     }
 }
 
 /// Answers the event that asked for the acknowledgement `id`.
-pub(super) fn acknowledge(id: u64, user: &User, answer: Result<Answer, EventError>, out: &mut Outbox<'_>) {
+pub(super) fn acknowledge(id: u64, stay: &Stay, answer: Result<Answer, EventError>, out: &mut Outbox<'_>) {
     out.text(|out| {
         event::encode_ack(out, NAMESPACE, id, |out| match answer {
             Ok(answer) => {
                 out.extend_from_slice(br#"{"ok":true"#);
-                encode_answer(answer, user, out);
+                encode_answer(answer, stay, out);
                 out.push(b'}');
             }
             Err(error) => encode_error(&error, out),
@@ -94,10 +117,11 @@ pub(super) fn acknowledge(id: u64, user: &User, answer: Result<Answer, EventErro
     });
 }
 
-fn encode_answer(answer: Answer, user: &User, out: &mut Vec<u8>) {
+fn encode_answer(answer: Answer, stay: &Stay, out: &mut Vec<u8>) {
     match answer {
+        Answer::Done => {}
         Answer::List => {
-            let roster = user.roster();
+            let roster = stay.user.roster();
             out.extend_from_slice(br#","sessions":"#);
             encode_list(roster.sessions(), out);
             out.push(b',');
@@ -106,6 +130,10 @@ fn encode_answer(answer: Answer, user: &User, out: &mut Vec<u8>) {
         Answer::Sent(Sent { delivered, complete }) => {
             // Writing into a vector cannot fail.
             let _ = write!(out, r#","delivered":{delivered},"complete":{complete}"#);
+        }
+        Answer::Refreshed { lifetime, seconds_left } => {
+            out.push(b',');
+            encode_expiry(lifetime, seconds_left, out);
         }
     }
 }
@@ -121,7 +149,12 @@ fn encode_error(error: &EventError, out: &mut Vec<u8>) {
             let millis = retry_after.as_millis() + 1; // never too early
             let _ = write!(out, r#","retryAfterMs":{millis}"#); // as above
         }
-        EventError::EventUnknown | EventError::PayloadTooLarge | EventError::SessionNotFound => {}
+        EventError::EventUnknown
+        | EventError::PayloadTooLarge
+        | EventError::SessionNotFound
+        | EventError::UserMismatch
+        | EventError::Token(_)
+        | EventError::Unavailable => {}
     }
     out.push(b'}');
 }
@@ -149,6 +182,9 @@ mod tests {
         check(&EventError::SessionNotFound, r#"{"ok":false,"code":"session_not_found"}"#);
         check(&EventError::PayloadTooLarge, r#"{"ok":false,"code":"payload_too_large"}"#);
         check(&EventError::invalid("to"), r#"{"ok":false,"code":"payload_invalid","field":"to"}"#);
+        check(&EventError::UserMismatch, r#"{"ok":false,"code":"user_mismatch"}"#);
+        check(&EventError::Unavailable, r#"{"ok":false,"code":"unavailable"}"#);
+        check(&EventError::Token(TokenRefusal::Revoked), r#"{"ok":false,"code":"token_revoked"}"#);
         let limited = EventError::RateLimited { retry_after: Duration::from_millis(49) };
         check(&limited, r#"{"ok":false,"code":"rate_limited","retryAfterMs":50}"#);
     }
