@@ -59,11 +59,16 @@ pub struct Notebook {
 impl Notebook {
     /// Opens a client in the namespace `sessions`.
     pub async fn open(server: &Server, mode: Mode, auth: Auth) -> Self {
+        Self::open_at(server.url.clone(), mode, auth).await
+    }
+
+    /// Opens a client of the gateway at `url`.
+    pub async fn open_at(url: String, mode: Mode, auth: Auth) -> Self {
         let (sender, told) = channel(10_000);
         let asked = Arc::new(AtomicUsize::new(0));
         let url = match &auth {
-            Auth::Query(token) => format!("{}/?token={token}", server.url),
-            Auth::Object(_) | Auth::Header(_) | Auth::Fresh(_) => server.url.clone(),
+            Auth::Query(token) => format!("{url}/?token={token}"),
+            Auth::Object(_) | Auth::Header(_) | Auth::Fresh(_) => url,
         };
         let mut builder = ClientBuilder::new(url)
             .namespace("/sessions")
@@ -166,6 +171,28 @@ impl Notebook {
         let args = timeout(PATIENCE, answer.recv()).await.expect("an ack in time").expect("one ack");
         // This client hands over the ack's list of arguments as one value.
         args.into_iter().next().and_then(|list| list.get(0).cloned()).expect("an ack with an argument")
+    }
+
+    /// Emits without an acknowledgement; `false` when the packet could not be sent.
+    pub async fn emit(&self, event: &str, data: Value) -> bool {
+        matches!(timeout(PATIENCE, self.client.emit(event, data)).await, Ok(Ok(())))
+    }
+
+    /// Waits for the next `ready` of a client that was refused or ended with `code`, and may be so again until then.
+    /// Asserts that it was never told to stay away: that is the event `close`, which this client gives for a
+    /// DISCONNECT packet and for nothing else.
+    pub async fn comes_back_after(&mut self, code: &str) {
+        loop {
+            let told = self.next().await;
+            match told.name.as_str() {
+                "sessions:ready" => {
+                    self.id = String::from(told.args[0]["socketId"].as_str().expect("socketId is a string"));
+                    return;
+                }
+                "sessions:error" => assert_eq!(told.args[0]["code"], code),
+                name => assert_eq!(name, "error", "told between the end and the return: {told:?}"),
+            }
+        }
     }
 
     /// Leaves.

@@ -2,5 +2,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod modes;
 pub mod server;
+pub mod sql_lock;
 pub mod tokens;

@@ -28,11 +28,16 @@ pub struct Server {
 impl Server {
     /// Starts a gateway on a free port.
     pub async fn start() -> Self {
-        Self::start_on(0).await
+        Self::start_with(0, &[]).await
     }
 
-    /// Starts a gateway on `port` (0: a free one) and returns once it listens.
+    /// Starts a gateway on `port` and returns once it listens.
     pub async fn start_on(port: u16) -> Self {
+        Self::start_with(port, &[]).await
+    }
+
+    /// Starts a gateway on `port` (0: a free one) with settings, their names without the `ROLLCALL_` before them.
+    pub async fn start_with(port: u16, settings: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ROLLCALL_")) {
@@ -47,6 +52,7 @@ impl Server {
             // Tests in numbers want more sessions of one user than a person has.
             .env("ROLLCALL_LIMITS__SESSIONS_PER_USER", "1000")
             .env("ROLLCALL_LIMITS__SESSIONS_PER_LOGIN", "1000")
+            .envs(settings.iter().map(|(name, value)| (format!("ROLLCALL_{name}"), value)))
             .current_dir(data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -57,6 +63,12 @@ impl Server {
         let mut log = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
         let port = timeout(START, listening_port(&mut log)).await.expect("the gateway listens in time");
         Self { url: format!("http://127.0.0.1:{port}"), port, child, data, log }
+    }
+
+    /// The folder in which the gateway keeps its data.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Ends the gateway by SIGTERM and asserts that it exits with 0.

@@ -3,29 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use rollcall_e2e::client::{Auth, Mode, Notebook};
+use rollcall_e2e::each_mode;
 use rollcall_e2e::server::Server;
 use rollcall_e2e::tokens::{expired_token_of, forged_token_of, new_user, token_of};
 use serde_json::{Value, json};
-
-/// One test a mode, named after it.
-macro_rules! each_mode {
-    ($name:ident, $body:ident) => {
-        mod $name {
-            #[tokio::test(flavor = "multi_thread")]
-            async fn over_websocket() {
-                super::$body(super::Mode::WebSocket).await;
-            }
-            #[tokio::test(flavor = "multi_thread")]
-            async fn over_polling() {
-                super::$body(super::Mode::Polling).await;
-            }
-            #[tokio::test(flavor = "multi_thread")]
-            async fn over_an_upgrade() {
-                super::$body(super::Mode::Upgrade).await;
-            }
-        }
-    };
-}
 
 each_mode!(ready_comes_first_and_once, check_ready);
 each_mode!(a_join_and_a_leave_reach_the_others, check_join_and_leave);
