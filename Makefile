@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test e2e bench cov lint fmt clean
+.PHONY: help start dev prod test e2e bench cov lint instructions fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -12,7 +12,7 @@ PRODUCTION = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGIS
 	ROLLCALL_LOG__FORMAT="$${ROLLCALL_LOG__FORMAT:-json}";
 
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 start: ## Build and run for development: readable logs, registration open, http://localhost:3000
 	@scripts/debian-packages build-essential
@@ -43,6 +43,9 @@ cov: ## Line coverage of the workspace's tests: the total, and target/coverage/t
 
 lint: ## Formats, clippy, layers, documentation, licences, scripts: whatever a machine can judge
 	@scripts/lint
+
+instructions: ## Instruction counts of the hot paths against the committed ones (callgrind; some minutes)
+	@scripts/instructions
 
 fmt: ## Format the Rust code
 	@cargo fmt --all
