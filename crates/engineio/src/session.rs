@@ -24,6 +24,8 @@ pub struct Session {
     /// from it and never from a late tick, so that they do not drift.
     ping_at: Instant,
     awaiting_pong: bool,
+    /// Milliseconds of the process's own pauses that were taken into account.
+    pauses_seen: u32,
 }
 
 /// What a packet, or the passing of time, means for the caller.
@@ -68,6 +70,7 @@ impl Session {
             probing: None,
             ping_at: now + config.ping_interval,
             awaiting_pong: false,
+            pauses_seen: 0,
         }
     }
 
@@ -152,9 +155,15 @@ impl Session {
         None
     }
 
-    /// The whole process stood still for this long until now, so the peer had no fair chance to be heard: a pong that is
-    /// awaited may take that much longer, and a ping that came due meanwhile is due now.
-    pub fn handle_pause(&mut self, now: Instant, pause: Duration) {
+    /// How long the whole process has stood still so far, in milliseconds that only grow. What is new since the last call
+    /// is time in which the peer had no fair chance to be heard: a pong that is awaited may take that much longer, and a
+    /// ping that came due meanwhile is due now. To be told once before anything else, so that older pauses do not count.
+    pub fn handle_pauses(&mut self, now: Instant, total_millis: u32) {
+        if total_millis == self.pauses_seen {
+            return;
+        }
+        let pause = Duration::from_millis(total_millis.wrapping_sub(self.pauses_seen).into());
+        self.pauses_seen = total_millis;
         self.ping_at = match self.awaiting_pong {
             true => self.ping_at + pause,
             // One that is still to come stays where it is.

@@ -186,7 +186,7 @@ fn a_pause_of_the_process_moves_the_pong_that_is_awaited_once() {
     pair.answers_after = None;
     pair.run_for(30 * SECOND);
     pair.now += 60 * SECOND; // the process stands still; the pong would have been due at 45 s
-    pair.session.handle_pause(pair.now, 60 * SECOND);
+    pair.session.handle_pauses(pair.now, 60_000);
     pair.tick();
     assert_eq!(pair.closed, None);
     pair.run_for(15 * SECOND - MILLI);
@@ -431,7 +431,7 @@ fn a_ping_that_came_due_during_a_pause_leaves_the_client_its_whole_time() {
     pair.answers_after = None;
     pair.run_for(24 * SECOND);
     pair.now += 60 * SECOND; // the process stands still
-    pair.session.handle_pause(pair.now, 60 * SECOND);
+    pair.session.handle_pauses(pair.now, 60_000);
     pair.tick();
     assert_eq!(pair.closed, None, "closed by a ping that it could not have seen");
     pair.run_for(20 * SECOND - MILLI);

@@ -61,7 +61,11 @@ async fn an_update_to_a_hundred_sockets_allocates_as_often_as_one_to_four() {
 
 /// Allocations of one session's connect, and of the update that tells the other sockets of its user.
 async fn blocks_of_a_join(sockets: usize) -> u64 {
-    let live = Live::start(|_| {}).await;
+    let live = Live::start(|config| {
+        config.limits.sessions_per_user = 200.try_into().unwrap();
+        config.limits.sessions_per_login = 200.try_into().unwrap();
+    })
+    .await;
     let address = live.address;
     let packet = live.connect_packet("ada");
     let blocks = spawn_blocking(move || {

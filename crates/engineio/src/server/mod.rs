@@ -85,6 +85,10 @@ pub struct Server<F: Factory> {
 }
 
 impl<F: Factory> Server<F> {
+    /// Bytes that one session's task holds, the application's part included: to be asserted by whoever counts sessions
+    /// in millions. Its mailbox and the runtime's own share come on top.
+    pub const SESSION_BYTES: usize = size_of::<driver::Driver<F>>();
+
     /// A server whose sessions drive what `factory` makes. To be called inside a tokio runtime: the timer starts.
     pub fn new(config: ServerConfig, factory: F) -> Arc<Self> {
         let sids = Sids::new(&config.node_tag);

@@ -112,3 +112,7 @@ impl Factory for Clients {
 const RETRY_AFTER_SHUTDOWN: u32 = 2;
 /// A step of the wall clock shows by the next ping of each socket.
 const CLOCKS_READ_EVERY: Duration = Duration::from_secs(1);
+
+/// What a session costs besides its registration, its mailbox and its entry in the registry: 32 bytes more are the next
+/// step of the allocator. Growing this is a decision, not an accident.
+const _: () = assert!(engineio::server::Server::<Clients>::SESSION_BYTES <= 224);

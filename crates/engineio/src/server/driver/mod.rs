@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::application::{Application, Cut, Factory, Goodbye};
 use super::mailbox::Mailbox;
@@ -34,8 +34,6 @@ pub(super) struct Driver<F: Factory> {
     mailbox: Arc<Mailbox>,
     timer: Timer,
     pace: Pace,
-    /// Milliseconds of the process's own pauses that the session has been told of.
-    pauses_seen: u32,
     /// There from the session's end until its last words are said.
     closing: Option<Box<Closing>>,
 }
@@ -89,10 +87,11 @@ impl<F: Factory> Driver<F> {
             Transport::WebSocket(_) => TransportName::WebSocket,
         };
         let now = clock::now();
+        let mut session = Session::new(&server.config.protocol, now, name);
+        session.handle_pauses(now, server.wheel.observe(now));
         Self {
-            session: Session::new(&server.config.protocol, now, name),
+            session,
             timer: server.wheel.insert(mailbox.clone()),
-            pauses_seen: server.wheel.observe(now),
             server: Running::new(server),
             transport,
             application,
@@ -121,7 +120,7 @@ impl<F: Factory> Driver<F> {
     /// steps of 32.
     pub(super) fn run(self) -> impl Future<Output = ()> + Send {
         let mut driver = Box::new(self);
-        poll_fn(move |context| {
+        let life = poll_fn(move |context| {
             BUFFERS.with_borrow_mut(|buffers| {
                 loop {
                     let now = clock::now();
@@ -135,7 +134,9 @@ impl<F: Factory> Driver<F> {
                     }
                 }
             })
-        })
+        });
+        debug_assert_eq!(size_of_val(&life), size_of::<Box<Self>>(), "an idle task is its box");
+        life
     }
 
     /// Looks once at everything that may have woken the session. Deadlines first: what comes too late is too late.
@@ -168,12 +169,7 @@ impl<F: Factory> Driver<F> {
     /// Deadlines that have passed: of the session, of the application, of a socket that takes nothing.
     fn on_time(&mut self, now: Instant, buffers: &mut Buffers) -> Result<(), End> {
         self.server.wheel.disarmed(&mut self.timer, now);
-        let pauses = self.server.wheel.observe(now);
-        if pauses != self.pauses_seen {
-            let pause = Duration::from_millis(pauses.wrapping_sub(self.pauses_seen).into());
-            self.session.handle_pause(now, pause);
-            self.pauses_seen = pauses;
-        }
+        self.session.handle_pauses(now, self.server.wheel.observe(now));
         while self.session.next_timeout(&self.server.config.protocol) <= now {
             buffers.out.clear();
             let event = self.session.handle_timeout(&self.server.config.protocol, now, &mut buffers.out);

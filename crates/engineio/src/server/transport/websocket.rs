@@ -18,8 +18,14 @@ use crate::frame;
 #[derive(Debug)]
 pub(in crate::server) struct WebSocket {
     stream: TcpStream,
-    input: Option<Box<Input>>,
-    output: Option<Box<Output>>,
+    kept: Option<Box<Kept>>,
+}
+
+/// What a socket holds while one of its directions stands still half-way.
+#[derive(Debug, Default)]
+struct Kept {
+    input: Option<Input>,
+    output: Option<Output>,
 }
 
 /// What was read and is not a whole message yet.
@@ -42,13 +48,13 @@ struct Output {
 impl WebSocket {
     /// Takes over an upgraded stream; `first` is what its client sent right behind the request.
     pub(in crate::server) fn new(stream: TcpStream, first: &[u8]) -> Self {
-        let input = match first {
-            [] => None,
-            first => {
-                Some(Box::new(Input { bytes: first.to_vec(), assembler: Assembler::default(), unseen: true }))
-            }
-        };
-        Self { stream, input, output: None }
+        let input = (!first.is_empty()).then(|| Input {
+            bytes: first.to_vec(),
+            assembler: Assembler::default(),
+            unseen: true,
+        });
+        let kept = input.map(|input| Box::new(Kept { input: Some(input), output: None }));
+        Self { stream, kept }
     }
 
     /// Reads what is there. `Ok(0)`: the end of the stream.
@@ -64,25 +70,28 @@ impl WebSocket {
 
     /// What an earlier read left over; to be given back with [`Self::keep_input`].
     pub(in crate::server) fn take_input(&mut self) -> Input {
-        self.input.take().map(|input| *input).unwrap_or_default()
+        let input = self.kept.as_mut().and_then(|kept| kept.input.take());
+        self.release();
+        input.unwrap_or_default()
     }
 
     /// Whether bytes wait that nobody has looked at; they count as looked at from here on.
     pub(in crate::server) fn take_unseen(&mut self) -> bool {
-        self.input.as_mut().is_some_and(|input| std::mem::take(&mut input.unseen))
+        let input = self.kept.as_mut().and_then(|kept| kept.input.as_mut());
+        input.is_some_and(|input| std::mem::take(&mut input.unseen))
     }
 
     /// Keeps what is not a whole message yet, and nothing if all was.
     pub(in crate::server) fn keep_input(&mut self, mut input: Input) {
         if !input.assembler.release() || !input.bytes.is_empty() {
             input.bytes.shrink_to(input.bytes.len().saturating_mul(2));
-            self.input = Some(Box::new(input));
+            self.kept.get_or_insert_default().input = Some(input);
         }
     }
 
     /// Writes at once what the socket takes and queues a copy of the rest.
     pub(in crate::server) fn write(&mut self, now: Instant, bytes: &[u8]) -> io::Result<()> {
-        let caught_up = self.output.is_none();
+        let caught_up = self.output().is_none();
         let written = self.try_write(bytes)?;
         if written < bytes.len() {
             let output = self.queue(now, Bytes::copy_from_slice(&bytes[written..]));
@@ -110,9 +119,12 @@ impl WebSocket {
         context: &mut Context<'_>,
         now: Instant,
     ) -> Poll<io::Result<()>> {
-        while let Some(output) = &mut self.output {
+        while let Some(kept) = &mut self.kept
+            && let Some(output) = &mut kept.output
+        {
             let Some(frame) = output.queue.front_mut() else {
-                self.output = None;
+                kept.output = None;
+                self.release();
                 break;
             };
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, frame))?;
@@ -143,17 +155,17 @@ impl WebSocket {
     /// Bytes of replies that were queued on top of others since the socket last took all: what a client that asks and
     /// does not listen could grow.
     pub(in crate::server) fn owed_replies(&self) -> usize {
-        self.output.as_ref().map_or(0, |output| output.replies)
+        self.output().map_or(0, |output| output.replies)
     }
 
     /// Since when the socket has taken no byte of what is owed.
     pub(in crate::server) fn owed_since(&self) -> Option<Instant> {
-        self.output.as_ref().map(|output| output.since)
+        self.output().map(|output| output.since)
     }
 
     /// Nothing is written while something is queued: the order stays.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.output.is_some() {
+        if self.output().is_some() {
             return Ok(0);
         }
         let mut written = 0;
@@ -169,10 +181,19 @@ impl WebSocket {
     }
 
     fn queue(&mut self, now: Instant, rest: Bytes) -> &mut Output {
-        let output = self
-            .output
-            .get_or_insert_with(|| Box::new(Output { queue: VecDeque::new(), replies: 0, since: now }));
+        let kept = self.kept.get_or_insert_default();
+        let output =
+            kept.output.get_or_insert_with(|| Output { queue: VecDeque::new(), replies: 0, since: now });
         output.queue.push_back(rest);
         output
+    }
+
+    fn output(&self) -> Option<&Output> {
+        self.kept.as_ref().and_then(|kept| kept.output.as_ref())
+    }
+
+    /// Nothing is held for what has caught up.
+    fn release(&mut self) {
+        self.kept.take_if(|kept| kept.input.is_none() && kept.output.is_none());
     }
 }
