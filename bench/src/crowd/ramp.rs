@@ -97,11 +97,10 @@ impl Crowd {
         let mut progress = Progress::new(began, "leaving");
         let all = self.live();
         // A polling client says goodbye on a second connection: not all of them at once, or descriptors run out.
-        let mut next = 0;
+        let (mut next, mut said) = (0, 0);
         while self.live() > 0 && clock::now() < began + patience {
-            let mut batch = LEAVE_BATCH;
-            while batch > 0 && next < self.seats() {
-                batch -= usize::from(self.session(next).is_some());
+            while next < self.seats() && (said + self.live()).saturating_sub(all) < LEAVING_MAX {
+                said += usize::from(self.session(next).is_some());
                 self.leave(next);
                 next += 1;
             }
@@ -151,7 +150,7 @@ impl Crowd {
 pub(super) const TURN: Duration = Duration::from_millis(100);
 /// A server that has not said `ready` and `update` by then does not work.
 const SETTLE_MAX: Duration = Duration::from_secs(15);
-/// Goodbyes between two looks at what came back.
-const LEAVE_BATCH: usize = 64;
-/// How long such a look waits.
+/// Goodbyes that the server has not answered yet.
+const LEAVING_MAX: usize = 256;
+/// How long a look at what came back waits while there are more to say.
 const LEAVE_TURN: Duration = Duration::from_millis(1);

@@ -87,17 +87,25 @@ fn wait_for_cut(crowd: &mut Crowd) -> Result<Option<u32>, ModeError> {
     let mut out = io::stdout();
     let said = out.write_all(b"standing\n").and_then(|()| out.flush());
     said.map_err(|source| ModeError::Io { what: "saying that all sessions stand", source })?;
-    loop {
+    let word = loop {
         crowd.turn(100 * TICK)?;
         if let Ok(word) = words.try_recv() {
-            let mut parts = word.split_whitespace();
-            return match (parts.next(), parts.next().map(str::parse)) {
-                (Some("go"), None) => Ok(None),
-                (Some("go"), Some(Ok(pid))) => Ok(Some(pid)),
-                _ => Err(ModeError::Arguments("on standard input is allowed: go, or go PID")),
-            };
+            break word;
         }
+    };
+    // The word may be here before all the closings have been looked at.
+    while ended(&crowd.turn(100 * TICK)?) {}
+    let mut parts = word.split_whitespace();
+    match (parts.next(), parts.next().map(str::parse)) {
+        (Some("go"), None) => Ok(None),
+        (Some("go"), Some(Ok(pid))) => Ok(Some(pid)),
+        _ => Err(ModeError::Arguments("on standard input is allowed: go, or go PID")),
     }
+}
+
+/// Whether a session has ended.
+fn ended(news: &[News]) -> bool {
+    news.iter().any(|News { what, .. }| matches!(what, What::Ended { .. }))
 }
 
 /// The lines of standard input; at its end an empty one.
