@@ -18,7 +18,7 @@ use support::{Server, answer};
 #[tokio::test]
 async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
     let server = Server::open().await;
-    for path in ["/nothing", "/auth", "/auth/", "/auth/nothing", "/livez/", "/api/sessions"] {
+    for path in ["/nothing", "/auth", "/auth/", "/auth/nothing", "/livez/", "/api"] {
         server.get(path).await.check_problem(404, "not_found");
     }
     for (method, path, allow) in [
@@ -109,7 +109,11 @@ async fn a_listener_for_operators_takes_their_routes_off_the_main_one() {
         let request = Request::get(path).body(Body::empty()).unwrap();
         assert_eq!(answer(ops.clone(), request).await.status, 200, "{path}");
     }
-    for path in ["/", "/auth/me"] {
+    let path = "/api/users/ada/sessions";
+    server.get(path).await.check_problem(404, "not_found");
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    answer(ops.clone(), request).await.check_problem(401, "token_missing");
+    for path in ["/", "/auth/me", "/api/sessions"] {
         let request = Request::get(path).body(Body::empty()).unwrap();
         answer(ops.clone(), request).await.check_problem(404, "not_found");
     }

@@ -10,7 +10,7 @@ use super::setting;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpsConfig {
-    /// When set, `/metrics`, `/livez` and `/readyz` answer here and no longer on the main listener. Default: absent.
+    /// When set, `/metrics`, `/livez`, `/readyz` and `/api/users/…` answer here and no longer on the main listener. Default: absent.
     #[serde(with = "setting")]
     pub listen: Option<SocketAddr>,
 }

@@ -18,10 +18,10 @@ use crate::app::App;
 #[derive(ToSchema)]
 pub(super) struct Credentials {
     /// In any spelling.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Email)]
     email: Email,
     /// 8 to 1,024 bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 8, max_length = 1024)]
     password: Password,
 }
 

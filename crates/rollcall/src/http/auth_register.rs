@@ -36,8 +36,10 @@ impl Payload for NewAccount {
 #[expect(dead_code, reason = "the shape of what is read above")]
 struct Registration {
     /// Compared without regard to case; at most 254 bytes.
+    #[schema(format = Email)]
     email: String,
     /// 8 to 1,024 bytes.
+    #[schema(min_length = 8, max_length = 1024)]
     password: String,
     /// At most 256 characters.
     name: Option<String>,

@@ -61,7 +61,8 @@ pub(super) async fn leaving(app: &App, headers: &HeaderMap) -> Result<Option<Pri
     }
 }
 
-fn token(headers: &HeaderMap) -> Result<String, TokenRefusal> {
+/// The text of the header, not yet looked at.
+pub(super) fn token(headers: &HeaderMap) -> Result<String, TokenRefusal> {
     // A header that is not text is there and is no token.
     let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
     identity::find(&[TokenPlace::Header], header, None, None).map(String::from)

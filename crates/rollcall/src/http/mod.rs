@@ -6,6 +6,8 @@ mod auth_refresh;
 mod auth_logout;
 mod auth_me;
 mod auth_password;
+mod sessions_list;
+mod user_sessions;
 mod health;
 mod jwks;
 mod metrics;
@@ -17,7 +19,11 @@ mod body;
 mod caller;
 pub mod client_address;
 mod origin;
+mod paging;
 mod problem;
+mod query;
+mod server_call;
+mod session_list;
 mod token_pair;
 mod unhindered;
 
@@ -38,7 +44,11 @@ use crate::app::App;
 
 /// What the main listener answers, the socket path excepted.
 pub fn router(app: Arc<App>) -> Router {
-    let mut routes = Router::new().merge(auth_routes(&app)).merge(key_routes()).merge(openapi::routes());
+    let mut routes = Router::new()
+        .merge(auth_routes(&app))
+        .merge(session_routes(&app))
+        .merge(key_routes())
+        .merge(openapi::routes());
     if app.config.ops.listen.is_none() {
         routes = routes.merge(ops_routes());
     }
@@ -66,6 +76,23 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(from_fn_with_state(Arc::clone(app), origin::guard))
 }
 
+/// What a user may do with their own sessions.
+fn session_routes(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/sessions", get(sessions_list::handle))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(no_store))
+        .layer(from_fn_with_state(Arc::clone(app), origin::guard))
+}
+
+/// What other servers may do; no page calls these, so there is no preflight.
+fn server_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/users/{userId}/sessions", get(user_sessions::handle))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(no_store))
+}
+
 fn key_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/.well-known/jwks.json", get(jwks::handle))
@@ -78,6 +105,7 @@ fn ops_routes() -> Router<Arc<App>> {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::handle))
         .method_not_allowed_fallback(method_not_allowed)
+        .merge(server_routes())
 }
 
 fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {

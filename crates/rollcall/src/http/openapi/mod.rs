@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 
 use super::{
     auth_login, auth_logout, auth_me, auth_password, auth_refresh, auth_register, health, jwks, metrics,
-    problem,
+    problem, sessions_list, user_sessions,
 };
 use crate::app::App;
 
@@ -31,6 +31,8 @@ use crate::app::App;
         auth_me::handle,
         auth_me::erase,
         auth_password::handle,
+        sessions_list::handle,
+        user_sessions::handle,
         jwks::handle,
         health::live,
         health::ready,
@@ -39,6 +41,8 @@ use crate::app::App;
     components(schemas(problem::ProblemBody<'static>)),
     tags(
         (name = AUTH, description = "The built-in accounts."),
+        (name = SESSIONS, description = "A user's own live sessions."),
+        (name = SERVERS, description = "For other servers, with a key; where operators' routes are."),
         (name = KEYS, description = "How others can check this server's tokens."),
         (name = OPS, description = "For operators. With `ops.listen` set they answer there and nowhere else."),
     )
@@ -83,6 +87,10 @@ fn document() -> Value {
 
 /// Tag of the accounts' routes, which pages may call.
 pub(super) const AUTH: &str = "Accounts";
+/// Tag of what users may do with their own sessions.
+pub(super) const SESSIONS: &str = "Own sessions";
+/// Tag of what other servers may do.
+pub(super) const SERVERS: &str = "Sessions of users";
 /// Tag of the published keys.
 pub(super) const KEYS: &str = "Keys";
 /// Tag of health and metrics.
@@ -108,7 +116,7 @@ mod tests {
         names.sort_unstable();
         let count = names.len();
         names.dedup();
-        assert!(count == 11 && names.len() == count, "{names:?}");
+        assert!(count == 13 && names.len() == count, "{names:?}");
     }
 
     #[test]

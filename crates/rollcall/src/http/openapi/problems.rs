@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{API_KEY, AUTH, BEARER};
+use super::{API_KEY, AUTH, BEARER, SESSIONS};
 
 /// Completes the errors of all operations.
 pub(super) fn complete(document: &mut Value) {
@@ -101,7 +101,7 @@ fn response(status: u16, codes: &[&str]) -> Value {
 }
 
 /// Tags of what foreign pages may not call.
-const GUARDED: [&str; 1] = [AUTH];
+const GUARDED: [&str; 2] = [AUTH, SESSIONS];
 
 const CODES: [(&str, &str); 24] = [
     ("account_not_found", "the token is good, but its user has no account here"),

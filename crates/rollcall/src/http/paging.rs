@@ -1,0 +1,65 @@
+//! A long list in pieces: `?limit=` and `?cursor=`. A cursor names the last session that was given, so that those who
+//! come and go between two pieces make nothing appear twice and nothing that stays be left out. Does not know: whose list.
+
+use crate::registry::{Session, SocketId};
+
+use super::{Problem, query};
+
+/// Which piece.
+pub(super) struct Paging {
+    limit: usize,
+    after: Option<(u64, SocketId)>,
+}
+
+impl Paging {
+    /// The whole list in one piece.
+    pub(super) const ALL: Self = Self { limit: usize::MAX, after: None };
+
+    /// From the query of a request.
+    pub(super) fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let limit = match query::find(query, "limit")? {
+            None => LIMIT_MAX,
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => limit,
+                Ok(_) | Err(_) => {
+                    let detail = format!("limit must be a whole number from 1 to {LIMIT_MAX}");
+                    return Err(Problem::field("limit", detail));
+                }
+            },
+        };
+        let after = match query::find(query, "cursor")? {
+            None => None,
+            Some(text) => {
+                let invalid = || Problem::field("cursor", "cursor must be the `next` of an earlier answer");
+                Some(parse_cursor(&text).ok_or_else(invalid)?)
+            }
+        };
+        Ok(Self { limit, after })
+    }
+
+    /// The piece, and the cursor of the next one when there is more. `sessions` are in their order.
+    pub(super) fn cut<'s>(&self, sessions: &'s [Session]) -> (&'s [Session], Option<String>) {
+        let place = |session: &Session| (session.connected_at, session.id);
+        let begin = match &self.after {
+            Some(after) => sessions.partition_point(|session| place(session) <= *after),
+            None => 0,
+        };
+        let rest = &sessions[begin..];
+        let piece = &rest[..rest.len().min(self.limit)];
+        let next = match piece.last() {
+            Some(last) if piece.len() < rest.len() => {
+                Some(format!("{}.{}", last.connected_at, last.id.as_str()))
+            }
+            Some(_) | None => None,
+        };
+        (piece, next)
+    }
+}
+
+fn parse_cursor(text: &str) -> Option<(u64, SocketId)> {
+    let (connected_at, id) = text.split_once('.')?;
+    Some((connected_at.parse().ok()?, SocketId::parse(id)?))
+}
+
+/// Sessions in one answer: some 300 bytes each.
+const LIMIT_MAX: usize = 1000;

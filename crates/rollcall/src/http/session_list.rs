@@ -1,0 +1,104 @@
+//! A user's live sessions as HTTP gives them: the items of the socket, and which part of the list they are. Does not
+//! know: who asks.
+
+use std::io::Write;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
+
+use super::paging::Paging;
+use crate::app::App;
+use crate::gateway::items::encode_list;
+use crate::registry::UserKey;
+
+/// The answer for one user; nobody there is an empty list.
+pub(super) fn answer(app: &App, user: &UserKey, paging: &Paging) -> Response {
+    let mut out = br#"{"sessions":"#.to_vec();
+    match app.presence.find(user) {
+        Some(user) => {
+            let roster = user.roster();
+            let (piece, next) = paging.cut(roster.sessions());
+            encode_list(piece, &mut out);
+            // Writing into a vector cannot fail, here and below.
+            let _ = write!(out, r#","revision":{},"complete":{}"#, roster.revision(), roster.is_complete());
+            if let Some(next) = next {
+                let _ = write!(out, r#","next":"{next}""#);
+            }
+        }
+        None => out.extend_from_slice(br#"[],"revision":0,"complete":true"#),
+    }
+    out.push(b'}');
+    ([(CONTENT_TYPE, "application/json")], out).into_response()
+}
+
+/// A user's live sessions, the oldest first.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what is written above")]
+pub(super) struct SessionList {
+    /// The sessions.
+    sessions: Vec<SessionItem>,
+    /// Grows with each change; 0 when nobody is there.
+    revision: u64,
+    /// `false` when other nodes cannot be asked just now.
+    complete: bool,
+    /// The cursor of the rest, when there is more.
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+/// One session.
+#[derive(ToSchema)]
+#[schema(as = Session, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of what `gateway::items` writes")]
+pub(super) struct SessionItem {
+    /// The `socket.id` of its client.
+    socket_id: String,
+    /// ISO 8601, UTC, milliseconds.
+    connected_at: String,
+    /// What its first request said.
+    metadata: Metadata,
+    /// An opaque id of its login.
+    login: String,
+    /// `{os, browser, type}`, as far as the User-Agent tells.
+    #[schema(nullable = false)]
+    device: Option<Device>,
+    /// An opaque id of what the client calls its device.
+    #[schema(nullable = false)]
+    device_id: Option<String>,
+    /// What the user calls it.
+    #[schema(nullable = false)]
+    label: Option<String>,
+    /// `active`, `idle` or `hidden`.
+    #[schema(nullable = false)]
+    state: Option<String>,
+    /// ISO 8601, UTC, milliseconds.
+    #[schema(nullable = false)]
+    last_active_at: Option<String>,
+}
+
+/// What a session's first request said.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "as above")]
+pub(super) struct Metadata {
+    /// Without port, as far as `privacy.ip` keeps it.
+    ip: String,
+    /// As far as `privacy.user_agent` keeps it.
+    user_agent: String,
+    /// The client's label.
+    #[schema(nullable = false)]
+    context: Option<String>,
+}
+
+/// What a User-Agent tells.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as above")]
+pub(super) struct Device {
+    #[schema(nullable = false)]
+    os: Option<String>,
+    #[schema(nullable = false)]
+    browser: Option<String>,
+    #[schema(nullable = false)]
+    r#type: Option<String>,
+}
