@@ -49,7 +49,7 @@ pub struct IdentityConfig {
     /// A token that is good for longer is refused. Default 400d: nothing must be remembered for longer than this.
     #[serde(with = "setting")]
     pub max_token_ttl: Duration,
-    /// From one fetch of an issuer's keys to the next, whatever tokens ask for. Default 30s: who sends random `kid`s gets
+    /// From the end of one fetch of an issuer's keys to the next, whatever tokens ask for. Default 30s: who sends random `kid`s gets
     /// no more than that out of it.
     #[serde(with = "setting")]
     pub jwks_cooldown: Duration,

@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::jose::parse_object;
+
 /// The claims that every issuer's tokens share; others by their name.
 #[derive(Debug, PartialEq)]
 pub(super) struct Claims<'a> {
@@ -63,7 +65,7 @@ impl<'a> Claims<'a> {
         if is_deep(payload) {
             return None;
         }
-        let raw: Raw<'a> = serde_json::from_slice(payload).ok()?;
+        let raw: Raw<'a> = parse_object(payload)?;
         Some(Self {
             subject: match raw.sub {
                 Some(sub) => Some(identifier(sub.get())?),
@@ -228,6 +230,7 @@ mod tests {
             "\"9\"",
             "null",
             "[]",
+            "[\"u\",1]",
             "{}",
             "true",
         ] {

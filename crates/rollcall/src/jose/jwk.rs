@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Algorithm, PublicKey};
+use super::{Algorithm, PublicKey, parse_object};
 
 /// The keys of a set that can be used.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl JwkSet {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
-        let raw: Raw<'_> = serde_json::from_slice(json).ok()?;
+        let raw: Raw<'_> = parse_object(json)?;
         let (mut set, mut ignored) = (Self::default(), Vec::new());
         for (place, raw) in raw.keys.iter().enumerate() {
             if place >= KEYS_MAX {
@@ -129,7 +129,7 @@ fn parse_key(json: &str) -> Result<(Option<Box<str>>, PublicKey), IgnoredKey> {
         d: Option<&'a RawValue>,
         k: Option<&'a RawValue>,
     }
-    let raw: Raw<'_> = serde_json::from_str(json).map_err(|_| IgnoredKey::Malformed)?;
+    let raw: Raw<'_> = parse_object(json.as_bytes()).ok_or(IgnoredKey::Malformed)?;
     if raw.d.is_some() || raw.k.is_some() || raw.kty == "oct" {
         return Err(IgnoredKey::Private);
     }

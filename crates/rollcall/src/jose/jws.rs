@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Algorithm;
+use super::{Algorithm, parse_object};
 
 /// A token's parts, each decoded from canonical base64url without padding.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<'a> Jws<'a> {
             return None;
         }
         let header = URL_SAFE_NO_PAD.decode(header).ok()?;
-        let header: Header<'_> = serde_json::from_slice(&header).ok()?;
+        let header: Header<'_> = parse_object(&header)?;
         if header.crit.is_some() {
             return None;
         }
@@ -109,6 +109,8 @@ mod tests {
             "{}",
             "[]",
             "null",
+            r#"["HS256"]"#,
+            r#" ["HS256","JWT"]"#,
             r#"{"alg":null}"#,
             r#"{"alg":1}"#,
             r#"{"alg":""}"#,

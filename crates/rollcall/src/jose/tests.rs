@@ -247,6 +247,7 @@ fn keys_of_a_set_are_used_or_ignored_one_by_one() {
         "1".to_owned(),
         "null".to_owned(),
         "{}".to_owned(),
+        r#"["OKP",null,null,null,null,"Ed25519"]"#.to_owned(),
         r#"{"kty":1}"#.to_owned(),
         r#"{"kty":"RSA","e":"AQAB"}"#.to_owned(),
         format!(r#"{{"kty":"RSA","n":"{n}=","e":"AQAB"}}"#),
@@ -314,6 +315,7 @@ fn a_set_is_bounded_and_what_is_no_set_is_none() {
     for json in [
         "",
         "[]",
+        "[[]]",
         "{}",
         "null",
         "{\"keys\":{}}",

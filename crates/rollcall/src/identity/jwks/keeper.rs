@@ -26,7 +26,6 @@ impl Jwks {
     ) -> std::convert::Infallible {
         let mut told = Told::default();
         loop {
-            let begun = clock.now();
             let outcome = fetch().await.and_then(usable);
             told.tell(name, &outcome, self.keys().len());
             let next = match outcome {
@@ -39,11 +38,13 @@ impl Jwks {
                     cooldown
                 }
             };
-            sleep_until(begun + cooldown).await;
+            // From its end, so that the cooldown holds however long a bad answer took.
+            let ended = clock.now();
+            sleep_until(ended + cooldown).await;
             self.rest();
             tokio::select! {
                 () = self.wanted.notified() => {}
-                () = sleep_until(begun + next) => {}
+                () = sleep_until(ended + next) => {}
             }
             self.begin_fetch();
         }

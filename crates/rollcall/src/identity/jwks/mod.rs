@@ -1,8 +1,7 @@
 //! The keys that an issuer publishes, as they were fetched last, and who waits for them.
 //!
 //! A key that is here answers at once, whatever else goes on. One that is not asks for a fetch; there is one at a time,
-//! and the next one only when the cooldown is over, counted from the begin of the last one, whether that brought keys or
-//! not. So nobody can make Rollcall ask an issuer more often, and no list of unknown `kid`s has to be kept: between two
+//! and the next one only when the cooldown after it is over, whether it brought keys or not. So nobody can make Rollcall ask an issuer more often, and no list of unknown `kid`s has to be kept: between two
 //! fetches each of them is simply unknown. Does not know: HTTP, the time.
 
 mod keeper;
