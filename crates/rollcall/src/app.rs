@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use crate::accounts::{Accounts, HashError, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::presence::Presence;
 use crate::http::ClientAddresses;
-use crate::identity::{Identity, IssuerId, KeyError, Keys, Revocation};
+use crate::identity::{Identity, IssuerId, KeyError, Keys};
 use crate::ids;
 use crate::lifecycle::Lifecycle;
-use crate::revoking::Revoking;
 use crate::store::{Keep, OpenError, StorageError, Store, SuccessorKeys};
 use crate::telemetry::metrics::Metrics;
 
@@ -29,14 +30,14 @@ pub struct App {
     pub identity: Identity,
     /// What survives.
     pub store: Store,
-    /// From what is written to what is true here.
-    pub revoking: Revoking,
     /// The built-in accounts.
     pub accounts: Accounts,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who is there.
     pub presence: Presence,
+    /// How far the revocations that were written down are known here.
+    pub(crate) revocations_seen: Mutex<u64>,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
     /// Whose address a request comes from.
@@ -78,34 +79,29 @@ impl App {
         let hasher = Hasher::new(config.accounts.hash_queue).await?;
         let successors = SuccessorKeys::new(identity.refresh_keys());
         let accounts = Accounts::new(&config, store.clone(), hasher, successors, clock.clone());
-        let revoking = Revoking::default();
-        let followed = revoking.follow(clock.unix_millis(), identity.revocations(), &store).await;
-        followed.map_err(StartError::Revocations)?;
         let metrics = Arc::new(Metrics::new());
-        Ok(Arc::new(Self {
+        let app = Self {
             identity,
             store,
-            revoking,
             accounts,
             presence: Presence::new(&config.limits, clock.clone(), metrics.clone()),
             metrics,
+            revocations_seen: Mutex::new(0),
             lifecycle: Lifecycle::new(),
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone()),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
             config,
             clock,
-        }))
+        };
+        // Before anybody is let in.
+        app.obey_new_revocations().await.map_err(StartError::Revocations)?;
+        Ok(Arc::new(app))
     }
 
     /// What runs beside the sockets, for ever: the looks at the database, the issuers' keys. To be polled by somebody; drop
     /// it to end it.
     pub async fn watch(&self) {
         tokio::join!(self.watch_database(), self.forget_what_is_over(), self.identity.keep_keys(&self.clock));
-    }
-
-    /// Makes true what was just revoked in SQL.
-    pub async fn carry_out(&self, revocations: Vec<Revocation>) {
-        self.revoking.carry_out(self.identity.revocations(), revocations).await;
     }
 
     async fn watch_database(&self) {
@@ -123,8 +119,7 @@ impl App {
 
     /// Learns what other processes have written: revocations, API keys, who has named a device.
     pub async fn catch_up(&self) -> Result<(), StorageError> {
-        let now = self.clock.unix_millis();
-        self.revoking.follow(now, self.identity.revocations(), &self.store).await?;
+        self.obey_new_revocations().await?;
         self.store.catch_up().await
     }
 

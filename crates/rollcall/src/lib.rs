@@ -13,7 +13,6 @@ pub mod identity;
 pub mod jose;
 pub mod accounts;
 pub mod store;
-pub mod revoking;
 pub mod http;
 pub mod lifecycle;
 pub mod shutdown;

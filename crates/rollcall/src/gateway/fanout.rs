@@ -10,7 +10,7 @@ use engineio::server::{Outbox, spawn};
 use socketio::connection::encode_connected;
 use socketio::event;
 
-use super::items::{encode_list, encode_revision};
+use super::items::{encode_item, encode_list, encode_revision};
 use super::sessions::NAMESPACE;
 use crate::clock::{Clock, encode_iso8601};
 use crate::registry::user::Burst;
@@ -97,6 +97,23 @@ impl Fanout {
             Timing::Now if roster.sessions().is_empty() => {}
             Timing::Now => drop(self.tell(now, now, roster, None)),
             timing => self.later(now, user, timing),
+        }
+    }
+
+    /// Tells those of other logins of a new session, if it is still there.
+    pub(super) fn announce(&self, roster: &Roster<'_>, id: &SocketId) {
+        let Some(new) = roster.find(id) else { return };
+        let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES);
+        encode_text(&mut frame, |out| {
+            event::encode(out, NAMESPACE, "sessions:new", |out| {
+                out.extend_from_slice(br#",{"session":"#);
+                encode_item(new, out);
+                out.push(b'}');
+            });
+        });
+        let frame = Bytes::from(frame);
+        for session in roster.sessions().iter().filter(|other| other.grant.login != new.grant.login) {
+            session.mailbox.post(frame.clone());
         }
     }
 

@@ -1,5 +1,5 @@
-//! A client whose token cannot be judged yet, since the keys of its issuer are being fetched: what is kept of it until
-//! they are there. Does not know: who fetches them, what becomes of the client.
+//! A client that cannot be answered yet, since the keys of its token's issuer are being fetched or the name of its device
+//! is looked up: what is kept of it until they are there. Does not know: who fetches them, what becomes of the client.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,8 +7,21 @@ use std::time::Instant;
 use engineio::Message;
 use engineio::server::{Mailbox, spawn};
 
+use super::Gateway;
+use super::admission::{Admitted, NotAdmitted, judge};
+use super::codes::SessionError;
 use super::greeting::Greeting;
+use super::naming::{LookedUp, look_up};
 use crate::identity::{PATIENCE, Pending};
+
+/// What becomes of a client that wants to join.
+pub(super) enum Verdict {
+    /// It is let in; with this name, if its device has one that was looked up.
+    Admitted(Admitted, Option<Arc<str>>),
+    Refused(SessionError),
+    /// It has to wait; with the name that is being looked up.
+    NotYet(Option<LookedUp>),
+}
 
 /// One client between its CONNECT and the answer.
 #[derive(Debug)]
@@ -18,6 +31,8 @@ pub(super) struct Judging {
     pub(super) auth: Auth,
     /// By then it has an answer.
     pub(super) deadline: Instant,
+    /// The name of its device, once it was asked for.
+    pub(super) looked_up: Option<LookedUp>,
     pub(super) kept: Kept,
 }
 
@@ -43,7 +58,7 @@ impl Judging {
             return Err(greeting);
         }
         let (auth, deadline, kept) = (Auth(auth.into()), now + PATIENCE, Kept::default());
-        Ok(Self { greeting, auth, deadline, kept })
+        Ok(Self { greeting, auth, deadline, looked_up: None, kept })
     }
 }
 
@@ -73,8 +88,33 @@ impl Owned {
     }
 }
 
+/// May this client in, and under which name? If that cannot be said yet the socket is woken when it can.
+pub(super) fn verdict(
+    gateway: &Arc<Gateway>,
+    greeting: &Greeting,
+    auth: &str,
+    looked_up: Option<LookedUp>,
+    mailbox: &Arc<Mailbox>,
+) -> Verdict {
+    let admitted = match judge(gateway, greeting, auth) {
+        Ok(admitted) => admitted,
+        Err(NotAdmitted::Refused(error)) => return Verdict::Refused(error),
+        Err(NotAdmitted::Pending(pending)) => {
+            wake_when_resolved(pending, mailbox.clone());
+            return Verdict::NotYet(looked_up);
+        }
+    };
+    match looked_up.or_else(|| look_up(gateway, &admitted, mailbox)) {
+        None => Verdict::Admitted(admitted, None),
+        Some(looked_up) => match looked_up.answer() {
+            Some(label) => Verdict::Admitted(admitted, label),
+            None => Verdict::NotYet(Some(looked_up)),
+        },
+    }
+}
+
 /// Wakes this socket, and no other, when it can be judged again.
-pub(super) fn wake_when_resolved(pending: Pending, mailbox: Arc<Mailbox>) {
+fn wake_when_resolved(pending: Pending, mailbox: Arc<Mailbox>) {
     spawn(async move {
         pending.resolved().await;
         mailbox.wake();

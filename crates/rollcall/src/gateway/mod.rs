@@ -1,7 +1,7 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
 //! namespace), `admission` (who may in), `judging` (who has to wait for that), `stay` (a session that is in), `events`
-//! (what its client may do), [`presence`] (who is there, and that all are told), `fanout` (how a change or a message
-//! reaches the others), `codes` (how an error ends a socket).
+//! (what its client may do), [`revoking`] and `obeying` (the end of logins), [`presence`] (who is there, and that all are
+//! told), `fanout` (how a change or a message reaches the others), `codes` (how an error ends a socket).
 
 pub mod connection;
 mod sessions;
@@ -9,10 +9,14 @@ mod admission;
 mod judging;
 mod greeting;
 mod device;
+mod naming;
+mod newcomers;
 mod stay;
 mod lifetime;
 mod events;
 pub mod presence;
+pub mod revoking;
+mod obeying;
 mod fanout;
 pub mod items;
 mod farewell;
@@ -29,6 +33,8 @@ use crate::app::App;
 use connection::Client;
 use greeting::Greeting;
 use lifetime::Lifetimes;
+use naming::Naming;
+use newcomers::Newcomers;
 use sessions::Sessions;
 
 /// What all sockets share.
@@ -37,6 +43,8 @@ pub struct Gateway {
     app: Arc<App>,
     socketio: socketio::Config,
     lifetimes: Lifetimes,
+    naming: Naming,
+    newcomers: Newcomers,
     /// Nobody new is taken: the process is about to end.
     closed: AtomicBool,
 }
@@ -47,6 +55,8 @@ impl Gateway {
         device::warm_up();
         Arc::new(Self {
             lifetimes: Lifetimes::new(&app.config.identity, &app.clock),
+            naming: Naming::new(),
+            newcomers: Newcomers::new(),
             socketio: socketio::Config {
                 namespaces: &[sessions::NAMESPACE],
                 max_attachment_bytes: app.config.limits.max_payload.get(),
@@ -69,10 +79,13 @@ impl Gateway {
 
     /// What runs beside the sockets, for ever. To be polled by somebody; drop it to end it.
     pub async fn watch(&self) {
-        loop {
-            tokio::time::sleep(CLOCKS_READ_EVERY).await;
-            self.lifetimes.read_clocks(&self.app.clock);
-        }
+        let clocks = async {
+            loop {
+                tokio::time::sleep(CLOCKS_READ_EVERY).await;
+                self.lifetimes.read_clocks(&self.app.clock);
+            }
+        };
+        tokio::join!(clocks, self.newcomers.watch(&self.app));
     }
 
     fn is_closed(&self) -> bool {

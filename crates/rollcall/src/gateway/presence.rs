@@ -32,12 +32,18 @@ pub struct Presence {
 
 /// Sessions that have ended.
 #[derive(Debug, Default)]
-pub struct Ended {
-    /// How many.
-    pub count: usize,
-    /// The way into the one that has yet to be closed, if it was among them.
-    #[expect(dead_code, reason = "revocations come next")]
-    pub(super) spared: Option<Arc<Mailbox>>,
+pub(super) struct Ended {
+    /// By which tokens they were there.
+    pub(super) grants: Vec<Grant>,
+    /// The one that its owner has yet to close is among them.
+    pub(super) spared: bool,
+}
+
+impl Ended {
+    pub(super) fn add(&mut self, more: Self) {
+        self.grants.extend(more.grants);
+        self.spared |= more.spared;
+    }
 }
 
 impl Presence {
@@ -72,14 +78,14 @@ impl Presence {
         joining: Joining,
         admit: impl Fn(&Session) -> bool,
         out: &mut Outbox<'_>,
-    ) -> Result<Arc<User>, Box<(Session, NotJoined)>> {
+    ) -> Result<Joined, Box<(Session, NotJoined)>> {
         let id = joining.session.id;
-        let Joined { user, ended } = self.registry.join(key, joining, admit, |user, roster| {
+        let mut joined = self.registry.join(key, joining, admit, |user, roster| {
             self.fanout.joined(now, user, roster, &id, out);
         })?;
         self.metrics.session_started();
-        self.close(ended, SessionError::SessionEvicted, None);
-        Ok(user)
+        self.close(std::mem::take(&mut joined.ended), SessionError::SessionEvicted, None);
+        Ok(joined)
     }
 
     /// A session leaves by itself; gives back what was known of it, or `None` if it had ended already.
@@ -101,18 +107,18 @@ impl Presence {
         Some(session)
     }
 
-    #[expect(dead_code, reason = "revocations come next")]
     /// Sessions of a user end: those that stay get an `update`, those that end are told `why` and closed, all but
-    /// `spare`, which is the caller's to close.
+    /// `spare`, which its owner closes.
     pub(super) fn end(
         &self,
         now: Instant,
-        user: &Arc<User>,
+        user: &UserKey,
         which: &Which,
         why: SessionError,
         spare: Option<&SocketId>,
     ) -> Ended {
-        let ended = self.registry.end(user, which, |roster| self.fanout.changed(now, user, roster));
+        let Some(user) = self.registry.find(user) else { return Ended::default() };
+        let ended = self.registry.end(&user, which, |roster| self.fanout.changed(now, &user, roster));
         self.close(ended, why, spare)
     }
 
@@ -138,12 +144,16 @@ impl Presence {
         self.fanout.message(roster, receivers, message)
     }
 
+    /// Tells the user's other logins of a session whose login was never seen before.
+    pub(super) fn announce(&self, user: &User, id: &SocketId) {
+        self.fanout.announce(&user.roster(), id);
+    }
+
     /// The user of this key, if it has a session.
     pub fn find(&self, key: &UserKey) -> Option<Arc<User>> {
         self.registry.find(key)
     }
 
-    #[expect(dead_code, reason = "revocations come next")]
     /// All users with sessions on this node.
     pub(super) fn users(&self) -> Vec<Arc<User>> {
         self.registry.users()
@@ -160,18 +170,19 @@ impl Presence {
     }
 
     fn close(&self, ended: Vec<Session>, why: SessionError, spare: Option<&SocketId>) -> Ended {
-        let count = ended.len();
-        let mut spared = None;
+        let mut grants = Vec::with_capacity(ended.len());
+        let mut spared = false;
         for session in ended {
             self.metrics.session_ended(why.code());
             self.agents.release(session.agent);
             match why.close_code() {
-                Some(_) if spare == Some(&session.id) => spared = Some(session.mailbox),
+                Some(_) if spare == Some(&session.id) => spared = true,
                 Some(code) => session.mailbox.close(code),
                 None => {}
             }
+            grants.push(session.grant);
         }
-        Ended { count, spared }
+        Ended { grants, spared }
     }
 }
 

@@ -2,24 +2,23 @@
 //! Does not know: frames, transports, when it is called.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engineio::Message;
 use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
-use socketio::connection::{encode_connected, encode_disconnected};
+use socketio::connection::encode_connected;
 
 use super::Gateway;
-use super::admission::{Admitted, NotAdmitted, judge};
-use super::codes::{Ending, SessionError};
+use super::admission::Admitted;
+use super::codes::SessionError;
 use super::events::Call;
-use super::farewell::encode_error;
+use super::farewell::{Refusal, dismiss, encode_error, new_socket_id, refuse};
 use super::greeting::Greeting;
-use super::judging::{Judging, Kept, wake_when_resolved};
+use super::judging::{Judging, Kept, Verdict, verdict};
 use super::stay::Stay;
 use crate::identity::TokenRefusal;
-use crate::ids;
 use crate::registry::session::Details;
-use crate::registry::{Grant, Joining, NotJoined, Session, SocketId, UserKey};
+use crate::registry::{Grant, Joining, NotJoined, Session, UserKey};
 
 /// The namespace that all of this is about.
 pub(super) const NAMESPACE: &str = "/sessions";
@@ -78,13 +77,12 @@ impl Sessions {
                 return Flow::Close(Goodbye::Violation);
             }
         };
-        let flow = match judge(gateway, &greeting, auth) {
-            Ok(admitted) => self.join(gateway, now, *greeting, admitted, out),
-            Err(NotAdmitted::Refused(error)) => self.refuse(gateway, now, greeting, error, out),
-            Err(NotAdmitted::Pending(pending)) => match Judging::new(now, greeting, auth) {
+        let flow = match verdict(gateway, &greeting, auth, None, &self.mailbox) {
+            Verdict::Admitted(admitted, label) => self.join(gateway, now, *greeting, admitted, label, out),
+            Verdict::Refused(error) => self.refuse(gateway, now, greeting, error, out),
+            Verdict::NotYet(looked_up) => match Judging::new(now, greeting, auth) {
                 Ok(judging) => {
-                    wake_when_resolved(pending, self.mailbox.clone());
-                    self.state = State::Judging(Box::new(judging));
+                    self.state = State::Judging(Box::new(Judging { looked_up, ..judging }));
                     return Flow::Continue;
                 }
                 Err(greeting) => self.refuse(gateway, now, greeting, SessionError::Unavailable, out),
@@ -113,20 +111,19 @@ impl Sessions {
                 return (Flow::Continue, Kept::default());
             }
         };
-        match judge(gateway, &judging.greeting, &judging.auth.0) {
-            Ok(admitted) => {
-                let flow = self.join(gateway, now, *judging.greeting, admitted, out);
+        match verdict(gateway, &judging.greeting, &judging.auth.0, judging.looked_up.clone(), &self.mailbox) {
+            Verdict::Admitted(admitted, label) => {
+                let flow = self.join(gateway, now, *judging.greeting, admitted, label, out);
                 match self.state {
                     State::In(_) => (flow, judging.kept),
                     _ => (flow, Kept::default()),
                 }
             }
-            Err(NotAdmitted::Refused(error)) => {
+            Verdict::Refused(error) => {
                 (self.refuse(gateway, now, judging.greeting, error, out), Kept::default())
             }
-            Err(NotAdmitted::Pending(pending)) => {
-                wake_when_resolved(pending, self.mailbox.clone());
-                self.state = State::Judging(Box::new(judging));
+            Verdict::NotYet(looked_up) => {
+                self.state = State::Judging(Box::new(Judging { looked_up, ..judging }));
                 (Flow::Continue, Kept::default())
             }
         }
@@ -199,9 +196,7 @@ impl Sessions {
         out: &mut Outbox<'_>,
     ) -> Flow {
         let State::In(_) = self.state else { return Flow::Close(Goodbye::Orderly) };
-        encode_error(gateway, error, out);
-        out.text(|out| encode_disconnected(NAMESPACE, out));
-        let deadline = now + DISCONNECT_WAIT;
+        let deadline = dismiss(gateway, now, error, out);
         self.state = State::Refused { greeting: None, deadline, goodbye: Goodbye::Orderly };
         Flow::Continue
     }
@@ -269,6 +264,7 @@ impl Sessions {
         now: Instant,
         greeting: Greeting,
         admitted: Admitted,
+        label: Option<Arc<str>>,
         out: &mut Outbox<'_>,
     ) -> Flow {
         let Admitted { principal, context, device, replaces } = admitted;
@@ -282,7 +278,10 @@ impl Sessions {
             agent,
             context,
             grant: Grant::new(&principal, tag),
-            details: device.map(|device| Box::new(Details { device: Some(device), ..Details::default() })),
+            details: match (device, label) {
+                (None, None) => None,
+                (device, label) => Some(Box::new(Details { device, label, activity: None })),
+            },
             mailbox: self.mailbox.clone(),
         };
         let expires_at = session.grant.expires_at;
@@ -290,8 +289,12 @@ impl Sessions {
         // Asked once more under the lock: a revocation may have come since the token was judged.
         let admit = |_: &Session| !app.identity.revocations().refuses(&principal);
         match app.presence.join(now, &key, Joining { session, replaces }, admit, out) {
-            Ok(user) => {
+            Ok(joined) => {
                 app.metrics.connect("accepted");
+                let user = joined.user;
+                if joined.is_first_of_login {
+                    gateway.newcomers.note(&user, &id, &principal.login);
+                }
                 self.state = State::In(Stay::new(user, id, expires_at, given));
                 Flow::Continue
             }
@@ -314,47 +317,8 @@ impl Sessions {
         error: SessionError,
         out: &mut Outbox<'_>,
     ) -> Flow {
-        gateway.app.metrics.connect(error.code());
-        let ip = greeting.ip.map(tracing::field::display);
-        tracing::info!(code = error.code(), ip, "refused a session");
-        out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
-        let (deadline, goodbye) = match error.ending() {
-            Ending::Disconnect => {
-                encode_error(gateway, error, out);
-                out.text(|out| encode_disconnected(NAMESPACE, out));
-                (now + DISCONNECT_WAIT, Goodbye::Orderly)
-            }
-            Ending::Transport => {
-                out.start_payload();
-                encode_error(gateway, error, out);
-                return self.refused(greeting, now, Goodbye::Abrupt, Flow::Close(Goodbye::Abrupt));
-            }
-            Ending::DelayedTransport => {
-                out.start_payload();
-                encode_error(gateway, error, out);
-                (now + ids::duration_between(DELAY_SHORTEST, DELAY_LONGEST), Goodbye::Abrupt)
-            }
-        };
-        self.refused(greeting, deadline, goodbye, Flow::Continue)
-    }
-
-    fn refused(&mut self, greeting: Box<Greeting>, deadline: Instant, goodbye: Goodbye, flow: Flow) -> Flow {
+        let Refusal { deadline, goodbye, flow } = refuse(gateway, now, greeting.ip, error, out);
         self.state = State::Refused { greeting: Some(greeting), deadline, goodbye };
         flow
     }
 }
-
-fn new_socket_id() -> SocketId {
-    loop {
-        // The ids are made of just those characters: the first one is taken.
-        if let Some(id) = SocketId::parse(&ids::socket_id()) {
-            return id;
-        }
-    }
-}
-
-/// Stock clients close by themselves after a DISCONNECT, at once.
-const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
-/// Between these the transport of a client that is to come back later is closed at random.
-const DELAY_SHORTEST: Duration = Duration::from_secs(1);
-const DELAY_LONGEST: Duration = Duration::from_secs(5);

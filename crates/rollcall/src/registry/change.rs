@@ -24,6 +24,8 @@ pub struct Joined {
     pub user: Arc<User>,
     /// The sessions that have ended for it.
     pub ended: Vec<Session>,
+    /// No other session of its login is there.
+    pub is_first_of_login: bool,
 }
 
 /// Why a session may not join.
@@ -67,7 +69,8 @@ pub enum Which {
     AllBut(Login, Option<SocketId>),
     /// All.
     All,
-    /// Those whose tokens were issued up to this second, and are not of this login.
+    /// Those whose tokens were issued up to this second, and are not of this login. Where a token does not say when it was
+    /// issued, that its session has joined by then.
     IssuedUpTo(u32, Option<Login>),
 }
 
@@ -96,14 +99,15 @@ pub enum Regrant {
 impl Which {
     /// Whether this session is one of them.
     pub fn holds(&self, session: &Session) -> bool {
-        let Session { id, grant: Grant { login, issued_at, .. }, .. } = session;
+        let Session { id, connected_at, grant: Grant { login, issued_at, .. }, .. } = session;
         match self {
             Self::One(one) => id == one,
             Self::Login(of, and) => login == of || and.as_ref() == Some(id),
             Self::AllBut(of, and) => login != of && and.as_ref() != Some(id),
             Self::All => true,
             Self::IssuedUpTo(second, except) => {
-                issued_at.is_some_and(|at| at.get() <= *second) && except.as_ref() != Some(login)
+                let issued_at = issued_at.map_or(connected_at / 1000, |at| u64::from(at.get()));
+                issued_at <= u64::from(*second) && except.as_ref() != Some(login)
             }
         }
     }

@@ -43,11 +43,11 @@ impl Memory {
         loop {
             let user = self.find_or_make(key);
             let mut roster = user.roster();
-            match roster.join(joining, &self.caps, &admit) {
-                Ok(ended) => {
+            match roster.join(&user, joining, &self.caps, &admit) {
+                Ok(joined) => {
                     tell(&user, &mut roster);
                     drop(roster);
-                    return Ok(Joined { user, ended });
+                    return Ok(joined);
                 }
                 // Retired: its last session left in this very moment and it is about to be removed. Again, with a new one.
                 Err(obstacle) => match *obstacle {

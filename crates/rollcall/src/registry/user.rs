@@ -1,11 +1,11 @@
 //! One user's sessions on this node, behind a lock of their own: what one user does never waits for another.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use engineio::server::pace::Pace;
 
-use super::change::{Amendment, Caps, Joining, NotJoined, Policy, Regrant, Which};
+use super::change::{Amendment, Caps, Joined, Joining, NotJoined, Policy, Regrant, Which};
 use super::session::Grant;
 use super::{Session, SocketId};
 use crate::identity::{IssuerId, Login};
@@ -107,16 +107,17 @@ impl Roster<'_> {
         true
     }
 
-    /// Takes a session in, at its place; gives those that end for it.
+    /// Takes a session in, at its place; `user` is whose roster this is.
     ///
     /// # Errors
     /// The session itself, and why.
     pub(super) fn join(
         &mut self,
+        user: &Arc<User>,
         joining: Joining,
         caps: &Caps,
         admit: &impl Fn(&Session) -> bool,
-    ) -> Result<Vec<Session>, Box<(Joining, Obstacle)>> {
+    ) -> Result<Joined, Box<(Joining, Obstacle)>> {
         if self.state.retired {
             return Err(Box::new((joining, Obstacle::Retired)));
         }
@@ -129,12 +130,12 @@ impl Roster<'_> {
         let ended = leaving.iter().filter_map(|id| self.take(id)).collect();
         let state = &mut *self.state;
         let mut session = joining.session;
-        share(&mut session, &state.sessions);
+        let is_first_of_login = share(&mut session, &state.sessions);
         let place = state.sessions.partition_point(|other| other.order() < session.order());
         state.sessions.reserve_exact(1); // most users hold two or three: no room is kept for more
         state.sessions.insert(place, session);
         state.revision += 1;
-        Ok(ended)
+        Ok(Joined { user: user.clone(), ended, is_first_of_login })
     }
 
     /// Lets a session go; a user whose last one leaves is retired.
@@ -267,9 +268,10 @@ impl Roster<'_> {
 }
 
 /// A session takes over what those of its login, or of its device, have already: one copy of the login's text, and the
-/// label, which is newer there than anything that was looked up before.
-fn share(session: &mut Session, others: &[Session]) {
-    if let Some(other) = others.iter().find(|other| other.grant.login == session.grant.login) {
+/// label, which is newer there than anything that was looked up before. Gives whether there is none of its login.
+fn share(session: &mut Session, others: &[Session]) -> bool {
+    let of_login = others.iter().find(|other| other.grant.login == session.grant.login);
+    if let Some(other) = of_login {
         session.grant.login = other.grant.login.clone();
     }
     let labelled = session.labelled();
@@ -279,6 +281,7 @@ fn share(session: &mut Session, others: &[Session]) {
             session.details_mut().label = label;
         }
     }
+    of_login.is_none()
 }
 
 /// The login that has most sessions; of several the one that has the oldest.

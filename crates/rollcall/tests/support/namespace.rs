@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +17,10 @@ pub struct Tab {
     pub id: String,
     pub ready: Value,
     next_ack: u64,
+    /// What was read too early.
+    unread: VecDeque<String>,
+    /// Acknowledgements that came before the one that was waited for.
+    answers: Vec<String>,
 }
 
 impl Tab {
@@ -33,7 +38,7 @@ impl Tab {
         assert_eq!(name, "sessions:ready", "{arguments:?}");
         let ready = arguments.into_iter().next().unwrap();
         let id = ready["socketId"].as_str().unwrap().to_owned();
-        Self { wire, id, ready, next_ack: 0 }
+        Self { wire, id, ready, next_ack: 0, unread: VecDeque::new(), answers: Vec::new() }
     }
 
     /// The same with a token of this login.
@@ -44,6 +49,9 @@ impl Tab {
 
     /// The next message; pings are answered.
     pub async fn text(&mut self) -> String {
+        if let Some(text) = self.unread.pop_front() {
+            return text;
+        }
         loop {
             match self.wire.text().await {
                 ping if ping == "2" => self.wire.say("3").await,
@@ -82,13 +90,35 @@ impl Tab {
         self.next_ack
     }
 
+    /// The answer; what comes before it is passed over.
     pub async fn acknowledgement(&mut self, id: u64) -> Value {
+        self.try_acknowledgement(id).await.expect("an answer before the end")
+    }
+
+    /// `None` when the last event comes instead, which is then still to be had.
+    pub async fn try_acknowledgement(&mut self, id: u64) -> Option<Value> {
         let head = format!("43/sessions,{id}[");
         loop {
             let text = self.text().await;
             if let Some(argument) = text.strip_prefix(&head) {
-                return serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap();
+                return Some(serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap());
             }
+            if text.starts_with("42/sessions,[\"sessions:error\"") {
+                self.unread.push_back(text);
+                return None;
+            }
+            if text.starts_with("43/") {
+                self.answers.push(text);
+            }
+        }
+    }
+
+    /// The answer, be it before or behind others.
+    pub async fn answers(&mut self, id: u64) -> Value {
+        let head = format!("43/sessions,{id}[");
+        match self.answers.iter().find_map(|text| text.strip_prefix(&head)) {
+            Some(argument) => serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap(),
+            None => self.acknowledgement(id).await,
         }
     }
 

@@ -9,6 +9,8 @@ mod steps;
 mod send;
 pub(super) mod state;
 mod refresh;
+mod rename;
+mod revoke;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,7 +68,7 @@ fn understand(
 ) -> Result<Doing, EventError> {
     match call.name {
         "sessions:send" => return send::send(gateway, now, stay, call).map(Answer::Sent).map(Doing::Done),
-        "sessions:list" | "sessions:refresh" | "sessions:state" => {
+        "sessions:list" | "sessions:refresh" | "sessions:state" | "sessions:rename" | "sessions:revoke" => {
             let taken = stay.user.roster().controls().try_take(&gateway.app.presence.controls, now);
             taken.map_err(|retry_after| EventError::RateLimited { retry_after })?;
         }
@@ -75,6 +77,8 @@ fn understand(
     match call.name {
         "sessions:state" => state::state(gateway, now, stay, call).map(|()| Doing::Done(Answer::Done)),
         "sessions:refresh" => refresh::read(call).map(Doing::Step),
+        "sessions:rename" => rename::read(call).map(Doing::Step),
+        "sessions:revoke" => revoke::read(call).map(Doing::Step),
         _ => Fields::read(call.json, []).map(|[]| Doing::Done(Answer::List)),
     }
 }

@@ -52,7 +52,11 @@ pub(super) fn refresh(gateway: &Arc<Gateway>, now: Instant, stay: &mut Stay, tok
     let expires_at = grant.expires_at;
     // Asked once more under the lock: a refresh that races with a revocation loses.
     let admit = || !app.identity.revocations().refuses(&principal);
-    Progress::Done(match app.presence.regrant(now, &stay.user, &stay.id, grant, admit) {
+    let regrant = app.presence.regrant(now, &stay.user, &stay.id, grant, admit);
+    if regrant == Regrant::Changed {
+        gateway.newcomers.note(&stay.user, &stay.id, &principal.login);
+    }
+    Progress::Done(match regrant {
         Regrant::Done | Regrant::Changed => {
             stay.lifetime = Lifetime::new(expires_at);
             let seconds_left = stay.lifetime.seconds_left(&app.clock);

@@ -9,6 +9,7 @@ use socketio::event;
 
 use crate::gateway::items::{encode_list, encode_revision};
 use crate::gateway::lifetime::Lifetime;
+use crate::gateway::revoking::Held;
 use crate::gateway::sessions::NAMESPACE;
 use crate::gateway::stay::{Stay, encode_expiry};
 use crate::identity::TokenRefusal;
@@ -22,6 +23,13 @@ pub(super) enum Answer {
     List,
     /// A message was relayed.
     Sent(Sent),
+    /// Logins have ended.
+    Revoked {
+        /// So many sessions.
+        count: usize,
+        /// What that is worth.
+        held: Held,
+    },
     /// The session goes on with another token.
     Refreshed {
         /// Until when.
@@ -130,6 +138,9 @@ fn encode_answer(answer: Answer, stay: &Stay, out: &mut Vec<u8>) {
         Answer::Sent(Sent { delivered, complete }) => {
             // Writing into a vector cannot fail.
             let _ = write!(out, r#","delivered":{delivered},"complete":{complete}"#);
+        }
+        Answer::Revoked { count, held } => {
+            let _ = write!(out, r#","revoked":{count},"held":"{}""#, held.as_str()); // as above
         }
         Answer::Refreshed { lifetime, seconds_left } => {
             out.push(b',');

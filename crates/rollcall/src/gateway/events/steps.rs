@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use engineio::server::{Mailbox, Outbox, spawn};
 
 use super::reply::{Answer, EventError};
-use super::{answer_call, refresh};
+use super::{answer_call, refresh, rename, revoke};
 use crate::gateway::Gateway;
+use crate::gateway::codes::SessionError;
+use crate::gateway::revoking::Scope;
 use crate::gateway::stay::Stay;
 
 /// The steps of one socket.
@@ -41,6 +43,10 @@ struct Running {
 pub(super) enum Request {
     /// Another token for this session.
     Refresh(refresh::Token),
+    /// Another name for this device.
+    Rename(Option<Arc<str>>),
+    /// The end of logins.
+    Revoke(Scope),
 }
 
 /// What a step is when its task has ended.
@@ -48,6 +54,18 @@ pub(super) enum Request {
 pub(super) enum Outcome {
     /// To be tried once more: what was missing is there.
     Again,
+    /// It is done, or will not be.
+    Done {
+        answer: Result<Answer, EventError>,
+        /// The session that asked for it is among those that have ended.
+        ends_caller: bool,
+    },
+}
+
+impl Outcome {
+    pub(super) fn answer(answer: Result<Answer, EventError>) -> Self {
+        Self::Done { answer, ends_caller: false }
+    }
 }
 
 /// What a step comes to.
@@ -102,6 +120,7 @@ pub(in crate::gateway) fn on_wake(
     let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     match outcome {
         Some(Outcome::Again) | None => run(gateway, now, stay, mailbox, step, out),
+        Some(Outcome::Done { answer, .. }) => answer_call(gateway, stay, step.id, answer, out),
     }
     while let Some(rare) = &mut stay.rare
         && rare.steps.running.is_none()
@@ -121,6 +140,8 @@ fn run(
 ) {
     let progress = match &step.request {
         Request::Refresh(token) => refresh::refresh(gateway, now, stay, token),
+        Request::Rename(label) => rename::rename(gateway, stay, label.clone()),
+        Request::Revoke(scope) => revoke::revoke(gateway, stay, scope),
     };
     match progress {
         Progress::Done(answer) => answer_call(gateway, stay, step.id, answer, out),
@@ -129,8 +150,13 @@ fn run(
             let (left, mailbox) = (outcome.clone(), mailbox.clone());
             spawn(async move {
                 let found = task.await;
+                let ends_caller = matches!(found, Outcome::Done { ends_caller: true, .. });
                 *left.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
                 mailbox.wake();
+                // The answer comes first: a socket looks at what it is woken for before it looks at why it is to end.
+                if ends_caller && let Some(code) = SessionError::SessionRevoked.close_code() {
+                    mailbox.close(code);
+                }
             });
             stay.rare_mut().steps.running = Some(Running { step, outcome });
         }

@@ -1,0 +1,59 @@
+//! `sessions:rename`: what the user calls this device, or this login when the client names no device. Written down, so
+//! that later sessions have the name too. Does not know: how the others are told.
+
+use std::sync::Arc;
+
+use super::Call;
+use super::fields::{Fields, text};
+use super::reply::{Answer, EventError};
+use super::steps::{Outcome, Progress, Request};
+use crate::gateway::Gateway;
+use crate::gateway::stay::Stay;
+use crate::registry::Amendment;
+use crate::store::User;
+
+/// The name in the argument; an empty one takes the name away.
+pub(super) fn read(call: &Call<'_>) -> Result<Request, EventError> {
+    let [label] = Fields::read(call.json, ["label"])?;
+    let label = text(label, "label")?;
+    match label.chars().count() > LABEL_CHARACTERS || label.chars().any(is_deceptive) {
+        true => Err(EventError::invalid("label")),
+        false => Ok(Request::Rename((!label.is_empty()).then(|| Arc::from(&*label)))),
+    }
+}
+
+/// Writes the name down, then shows it.
+pub(super) fn rename(gateway: &Arc<Gateway>, stay: &Stay, label: Option<Arc<str>>) -> Progress {
+    let (gateway, user) = (gateway.clone(), stay.user.clone());
+    let Some(labelled) = user.roster().find(&stay.id).map(|session| session.labelled()) else {
+        return Progress::Done(Err(EventError::SessionNotFound));
+    };
+    Progress::Later(Box::pin(async move {
+        let app = &gateway.app;
+        // One at a time for each user: what is written last is what is shown.
+        let _turn = gateway.naming.turn(user.key()).await;
+        let named = User { issuer: user.key().issuer, subject: &user.key().subject };
+        let device = labelled.to_string();
+        let written = app.store.set_label(app.clock.unix_millis(), named, &device, label.as_deref()).await;
+        Outcome::answer(match written {
+            Ok(()) => {
+                app.presence.amend(app.clock.now(), &user, &Amendment::Label(labelled, label));
+                Ok(Answer::Done)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the name of a device could not be written");
+                Err(EventError::Unavailable)
+            }
+        })
+    }))
+}
+
+/// What makes a text look like another one, or a line like two: control characters, separators of lines, and what
+/// overrides the direction of writing (UAX #9, section 2).
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Unicode code points: what a page shows on two lines.
+const LABEL_CHARACTERS: usize = 256;

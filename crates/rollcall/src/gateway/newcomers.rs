@@ -1,0 +1,73 @@
+//! Logins that may never have been seen before: looked up one after the other beside the sockets, so that nobody's `ready`
+//! waits for it. Does not know: who is told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::identity::Login;
+use crate::registry::{SocketId, User};
+use crate::store::{self, StorageError};
+
+/// Those that wait.
+#[derive(Debug)]
+pub(super) struct Newcomers {
+    sender: mpsc::Sender<Newcomer>,
+    /// Until somebody watches.
+    receiver: Mutex<Option<mpsc::Receiver<Newcomer>>>,
+    is_full: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Newcomer {
+    user: Arc<User>,
+    id: SocketId,
+    login: Login,
+}
+
+impl Newcomers {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        Self { sender, receiver: Mutex::new(Some(receiver)), is_full: AtomicBool::new(false) }
+    }
+
+    /// A session has come whose login has no other. Only logins that last longer than a token count.
+    pub(super) fn note(&self, user: &Arc<User>, id: &SocketId, login: &Login) {
+        let Login::Session(_) = login else { return };
+        let newcomer = Newcomer { user: user.clone(), id: *id, login: login.clone() };
+        let is_full = self.sender.try_send(newcomer).is_err();
+        if self.is_full.swap(is_full, Ordering::Relaxed) != is_full && is_full {
+            tracing::warn!("too many logins wait to be looked up: some that are new will not be told of");
+        }
+    }
+
+    /// Looks them up for ever. To be polled by one.
+    pub(super) async fn watch(&self, app: &App) {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut receiver) = receiver else { return };
+        while let Some(Newcomer { user, id, login }) = receiver.recv().await {
+            let named = store::User { issuer: user.key().issuer, subject: &user.key().subject };
+            loop {
+                match app.store.first_seen(app.clock.unix_millis(), named, &login).await {
+                    Ok(true) => app.presence.announce(&user, &id),
+                    Ok(false) => {}
+                    Err(StorageError::Unstorable(_) | StorageError::Damaged(_)) => {}
+                    // It comes back: that it is away was logged.
+                    Err(StorageError::Database(_) | StorageError::Slow | StorageError::ReadOnly) => {
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
+    }
+}
+
+/// All clients of a large node may come back at once after a restart.
+const WAITING_MAX: usize = 65_536;
+/// Until the database is asked again that did not answer.
+const PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,120 @@
+//! Revocations that are written down come true on this node: no token of theirs is taken any more, and the sockets that
+//! are open are closed. Does not know: why something was revoked, by whom.
+
+use std::collections::HashSet;
+
+use super::codes::SessionError;
+use crate::app::App;
+use crate::identity::{IssuerId, Login, Revocation};
+use crate::registry::{Grant, Session, UserKey, Which};
+use crate::store::{Action, Actor, StorageError};
+
+/// What is to be looked for among all users.
+#[derive(Debug, Default)]
+struct Wide<'a> {
+    logins: HashSet<(IssuerId, &'a Login)>,
+    /// All tokens up to this second.
+    issued_before: Option<u32>,
+}
+
+impl App {
+    /// Obeys revocations that were written down already, by whomever: here, in the course of something larger, or on
+    /// another node. Gives how many sessions have ended.
+    pub async fn carry_out(&self, revocations: Vec<Revocation>) -> usize {
+        for revocation in &revocations {
+            self.identity.revocations().insert(revocation.clone());
+        }
+        let mut total = 0;
+        let mut wide = Wide::default();
+        for revocation in &revocations {
+            match revocation {
+                Revocation::Login { issuer, subject: Some(subject), login, .. } => {
+                    let user = UserKey { issuer: *issuer, subject: subject.clone() };
+                    total += self.disconnect(&user, &Which::Login(login.clone(), None)).len();
+                }
+                Revocation::Login { issuer, subject: None, login, .. } => {
+                    wide.logins.insert((*issuer, login));
+                }
+                Revocation::User { issuer, subject, issued_before, except, .. } => {
+                    let user = UserKey { issuer: *issuer, subject: subject.clone() };
+                    let which = Which::IssuedUpTo(second(*issued_before), except.clone());
+                    total += self.end_and_refuse_undated(&user, &which).await;
+                }
+                Revocation::Everyone { issued_before, .. } => {
+                    wide.issued_before = wide.issued_before.max(Some(second(*issued_before)));
+                }
+            }
+        }
+        total + self.carry_out_widely(&wide).await
+    }
+
+    /// Obeys what was written since the last time, on this node or another.
+    pub(crate) async fn obey_new_revocations(&self) -> Result<(), StorageError> {
+        let mut seen = self.revocations_seen.lock().await;
+        loop {
+            let (revocations, last) = self.store.revocations_since(self.clock.unix_millis(), *seen).await?;
+            if last == *seen {
+                return Ok(());
+            }
+            let ended = self.carry_out(revocations).await;
+            if ended > 0 {
+                tracing::info!(sessions = ended, "ended what another process has revoked");
+            }
+            *seen = last;
+        }
+    }
+
+    /// Ends sessions of a user and refuses no token: they may come back. Gives by which tokens they were there.
+    pub fn disconnect(&self, user: &UserKey, which: &Which) -> Vec<Grant> {
+        self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, None).grants
+    }
+
+    /// What names no user: each one is looked at, a thousand at a time.
+    async fn carry_out_widely(&self, wide: &Wide<'_>) -> usize {
+        let mut total = 0;
+        if wide.logins.is_empty() && wide.issued_before.is_none() {
+            return total;
+        }
+        for users in self.presence.users().chunks(USERS_AT_ONCE) {
+            for user in users {
+                let key = user.key();
+                let is_meant = |session: &&Session| wide.logins.contains(&(key.issuer, &session.grant.login));
+                let login = |session: &Session| session.grant.login.clone();
+                let meant: HashSet<Login> =
+                    user.roster().sessions().iter().filter(is_meant).map(login).collect();
+                for login in meant {
+                    total += self.disconnect(key, &Which::Login(login, None)).len();
+                }
+                if let Some(second) = wide.issued_before {
+                    total += self.end_and_refuse_undated(key, &Which::IssuedUpTo(second, None)).await;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        total
+    }
+
+    /// Ends sessions by the age of their tokens, and writes down the logins of those tokens that do not say it: nothing
+    /// else refuses them.
+    async fn end_and_refuse_undated(&self, user: &UserKey, which: &Which) -> usize {
+        let ended = self.disconnect(user, which);
+        let undated: Vec<Revocation> = ended
+            .iter()
+            .filter(|grant| grant.issued_at.is_none())
+            .map(|grant| self.row_of(user, grant))
+            .collect();
+        if !undated.is_empty()
+            && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server, &undated).await
+        {
+            tracing::warn!(%error, "tokens without a date could not be refused: only their sockets were closed");
+        }
+        ended.len()
+    }
+}
+
+fn second(since_epoch: u64) -> u32 {
+    u32::try_from(since_epoch).unwrap_or(u32::MAX)
+}
+
+/// Users that are looked at before other tasks have their turn.
+const USERS_AT_ONCE: usize = 1000;

@@ -1,0 +1,233 @@
+//! The end of logins that somebody asks for: a client, HTTP, an operator. First SQL, so that it holds over a restart; then
+//! memory, so that nobody comes in with it; then the live sockets. What was written down in the course of something
+//! larger, or elsewhere, is [`super::obeying`]'s. Does not know: who may ask.
+
+use super::codes::SessionError;
+use super::presence::Ended;
+use crate::app::App;
+use crate::identity::{Login, Revocation};
+use crate::registry::{Grant, SocketId, UserKey, Which};
+use crate::store::{Action, Actor, Audit, StorageError, User};
+
+/// What is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The login of this session; with a caller of the same login only the session.
+    Session(SocketId),
+    /// Every login but the caller's.
+    Others,
+    /// Every login.
+    All,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// For the audit and the webhook.
+    pub by: Actor<'a>,
+    /// What their token belongs to, if they have one.
+    pub login: Option<&'a Login>,
+    /// Their own session: it is told last, by whoever called.
+    pub session: Option<&'a SocketId>,
+}
+
+/// What has ended.
+#[derive(Debug)]
+pub struct Revoked {
+    /// Sessions.
+    pub count: usize,
+    /// What it is worth.
+    pub held: Held,
+    /// The caller's own session is among them, and still has to be told.
+    pub(super) ends_caller: bool,
+}
+
+/// What a revocation is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// A socket was closed; its tokens are as good as before.
+    None,
+    /// A token is refused; its issuer can give another.
+    Token,
+    /// New tokens of the login are refused too.
+    Login,
+}
+
+/// Why nothing has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRevoked {
+    /// The user has no such session.
+    #[error("there is no such session")]
+    SessionNotFound,
+    /// It could not be written down.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Held {
+    /// As it is told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Token => "token",
+            Self::Login => "login",
+        }
+    }
+
+    fn of(login: &Login) -> Self {
+        match login {
+            Login::Session(_) => Self::Login,
+            Login::TokenId(_) | Login::Digest(_) => Self::Token,
+        }
+    }
+}
+
+impl App {
+    /// Ends logins of a user, durably: when this returns their tokens are refused and their sockets are being closed.
+    ///
+    /// # Errors
+    /// [`NotRevoked`]: nothing has ended.
+    pub async fn revoke(
+        &self,
+        user: &UserKey,
+        scope: &Scope,
+        caller: Caller<'_>,
+    ) -> Result<Revoked, NotRevoked> {
+        let (which, mut rows) = match scope {
+            Scope::Session(id) => {
+                let grant = self.grant_of(user, id).ok_or(NotRevoked::SessionNotFound)?;
+                if caller.login == Some(&grant.login) {
+                    return self.close_one(user, *id, caller.session);
+                }
+                let row = self.row_of(user, &grant);
+                (Which::Login(grant.login, Some(*id)), vec![row])
+            }
+            Scope::Others => match caller.login {
+                Some(own) => {
+                    let which = Which::AllBut(own.clone(), caller.session.copied());
+                    (which, self.rows_of_all(user, Some(own)))
+                }
+                None => (Which::All, self.rows_of_all(user, None)),
+            },
+            Scope::All => (Which::All, self.rows_of_all(user, None)),
+        };
+        let action = match scope {
+            Scope::Session(_) => Action::LoginRevoked,
+            Scope::Others | Scope::All => Action::UserRevoked,
+        };
+        self.write(user, action, caller.by, &rows).await?;
+        let mut total =
+            self.presence.end(self.clock.now(), user, &which, SessionError::SessionRevoked, caller.session);
+        // A session may have come, or have got another token, between the look at the list and its end.
+        for _ in 0..ROUNDS {
+            let is_new = |grant: &&Grant| !rows.iter().any(|row| is_of(row, &grant.login));
+            let more: Vec<Revocation> =
+                total.grants.iter().filter(is_new).map(|grant| self.row_of(user, grant)).collect();
+            if more.is_empty() {
+                break;
+            }
+            self.write(user, action, caller.by, &more).await?;
+            self.end_logins(&more, caller.session, &mut total);
+            rows.extend(more);
+        }
+        let weakest = total.grants.iter().map(|grant| Held::of(&grant.login)).min();
+        // Nobody was there: what the caller's own login shows of its issuer.
+        let held = weakest.or(caller.login.map(Held::of)).unwrap_or(Held::Token);
+        Ok(Revoked { count: total.grants.len(), held, ends_caller: total.spared })
+    }
+
+    /// Closes one socket of the caller's own login: its tokens are as good as before.
+    fn close_one(
+        &self,
+        user: &UserKey,
+        id: SocketId,
+        spare: Option<&SocketId>,
+    ) -> Result<Revoked, NotRevoked> {
+        let (now, which) = (self.clock.now(), Which::One(id));
+        let ended = self.presence.end(now, user, &which, SessionError::SessionRevoked, spare);
+        match ended.grants.len() {
+            0 => Err(NotRevoked::SessionNotFound),
+            count => Ok(Revoked { count, held: Held::None, ends_caller: ended.spared }),
+        }
+    }
+
+    pub(super) async fn write(
+        &self,
+        user: &UserKey,
+        action: Action,
+        by: Actor<'_>,
+        rows: &[Revocation],
+    ) -> Result<(), StorageError> {
+        let named = User { issuer: user.issuer, subject: &user.subject };
+        let audit = Audit::of(action, by, Some(named));
+        let written = self.store.revoke(self.clock.unix_millis(), rows, &audit).await?;
+        for revocation in written {
+            self.identity.revocations().insert(revocation);
+        }
+        Ok(())
+    }
+
+    /// Ends the live sessions of logins whose user is known.
+    fn end_logins(&self, revocations: &[Revocation], spare: Option<&SocketId>, total: &mut Ended) {
+        for revocation in revocations {
+            if let Revocation::Login { issuer, subject: Some(subject), login, .. } = revocation {
+                let user = UserKey { issuer: *issuer, subject: subject.clone() };
+                let (now, which) = (self.clock.now(), Which::Login(login.clone(), None));
+                total.add(self.presence.end(now, &user, &which, SessionError::SessionRevoked, spare));
+            }
+        }
+    }
+
+    fn grant_of(&self, user: &UserKey, id: &SocketId) -> Option<Grant> {
+        let user = self.presence.find(user)?;
+        let roster = user.roster();
+        roster.find(id).map(|session| session.grant.clone())
+    }
+
+    /// All tokens of a user up to now, and by name those logins that are live: a token without `iat` is not found by
+    /// time, and of a login new tokens are refused too.
+    fn rows_of_all(&self, user: &UserKey, except: Option<&Login>) -> Vec<Revocation> {
+        let now = self.clock.unix_seconds();
+        let mut rows = vec![Revocation::User {
+            issuer: user.issuer,
+            subject: user.subject.clone(),
+            issued_before: now,
+            except: except.cloned(),
+            until: self.latest_token(now),
+        }];
+        if let Some(found) = self.presence.find(user) {
+            for session in found.roster().sessions() {
+                let login = &session.grant.login;
+                if except != Some(login) && !rows.iter().any(|row| is_of(row, login)) {
+                    rows.push(self.row_of(user, &session.grant));
+                }
+            }
+        }
+        rows
+    }
+
+    pub(super) fn row_of(&self, user: &UserKey, grant: &Grant) -> Revocation {
+        let until = match &grant.login {
+            // Its issuer may go on making tokens of it.
+            Login::Session(_) => self.latest_token(self.clock.unix_seconds()),
+            Login::TokenId(_) | Login::Digest(_) => {
+                u64::from(grant.expires_at) + self.config.identity.leeway.as_secs()
+            }
+        };
+        let subject = Some(user.subject.clone());
+        Revocation::Login { issuer: user.issuer, subject, login: grant.login.clone(), until }
+    }
+
+    /// The last second at which a token that is made now can be good.
+    fn latest_token(&self, now: u64) -> u64 {
+        let identity = &self.config.identity;
+        now.saturating_add(identity.max_token_ttl.as_secs()).saturating_add(identity.leeway.as_secs())
+    }
+}
+
+fn is_of(row: &Revocation, login: &Login) -> bool {
+    matches!(row, Revocation::Login { login: of, .. } if of == login)
+}
+
+/// Times that logins are looked for which came while others were written down: each needs a token that was judged before.
+const ROUNDS: usize = 3;
