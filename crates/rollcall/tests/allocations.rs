@@ -44,8 +44,9 @@ async fn a_heartbeat_allocates_nothing_for_its_session() {
     })
     .await
     .unwrap();
-    // The wheel, the metrics and the look at the database allocate now and then, for all sessions together.
-    assert!(blocks < (HEARTBEATS * MANY / 4) as u64, "{blocks} allocations in {HEARTBEATS} heartbeats");
+    // The wheel, the metrics and the looks at the database allocate now and then, for all sessions together: some two
+    // hundred times every two seconds.
+    assert!(blocks < (HEARTBEATS * MANY / 2) as u64, "{blocks} allocations in {HEARTBEATS} heartbeats");
     assert!(held <= BYTES_A_SESSION, "{held} bytes an idle session");
     live.trigger.shut_down();
 }

@@ -14,7 +14,7 @@ use super::items::{encode_item, encode_list, encode_revision};
 use super::sessions::NAMESPACE;
 use crate::clock::{Clock, encode_iso8601};
 use crate::registry::user::Burst;
-use crate::registry::{Roster, SocketId, User};
+use crate::registry::{Roster, Session, SocketId, User};
 use crate::telemetry::metrics::Metrics;
 
 /// Tells sessions of changes.
@@ -100,7 +100,7 @@ impl Fanout {
         }
     }
 
-    /// Tells those of other logins of a new session, if it is still there.
+    /// Tells those of other logins that were there before of a new session, if it is still there.
     pub(super) fn announce(&self, roster: &Roster<'_>, id: &SocketId) {
         let Some(new) = roster.find(id) else { return };
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES);
@@ -112,7 +112,9 @@ impl Fanout {
             });
         });
         let frame = Bytes::from(frame);
-        for session in roster.sessions().iter().filter(|other| other.grant.login != new.grant.login) {
+        let is_told =
+            |other: &&Session| other.grant.login != new.grant.login && other.connected_at <= new.connected_at;
+        for session in roster.sessions().iter().filter(is_told) {
             session.mailbox.post(frame.clone());
         }
     }

@@ -38,6 +38,8 @@ impl Tab {
         assert_eq!(name, "sessions:ready", "{arguments:?}");
         let ready = arguments.into_iter().next().unwrap();
         let id = ready["socketId"].as_str().unwrap().to_owned();
+        // Lists are in the order of milliseconds: whoever joins next is to stand behind this one.
+        tokio::time::sleep(Duration::from_millis(2)).await;
         Self { wire, id, ready, next_ack: 0, unread: VecDeque::new(), answers: Vec::new() }
     }
 
