@@ -190,8 +190,9 @@ async fn me_says_what_is_wrong_with_the_token() {
 #[tokio::test]
 async fn more_logins_than_may_wait_are_told_when_to_come_back() {
     let server = Server::with(|config| config.accounts.hash_queue = std::num::NonZeroUsize::MIN).await;
-    let logins = (0..40).map(|_| Box::pin(server.post("/auth/login", ADA)));
-    let answers = join_all(logins.collect()).await;
+    let logins =
+        (0..40).map(|number| server.post("/auth/login", ADA.replace("ada@", &format!("ada{number}@"))));
+    let answers = support::join_all(logins).await;
     let (shed, judged): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
     assert!(!shed.is_empty() && !judged.is_empty(), "{} shed, {} judged", shed.len(), judged.len());
     for answer in shed {
@@ -201,22 +202,6 @@ async fn more_logins_than_may_wait_are_told_when_to_come_back() {
     for answer in judged {
         answer.check_problem(401, "credentials_invalid");
     }
-}
-
-async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
-    let mut outputs = Vec::new();
-    std::future::poll_fn(|context| {
-        futures.retain_mut(|future| match std::pin::Pin::new(future).poll(context) {
-            std::task::Poll::Ready(output) => {
-                outputs.push(output);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    outputs
 }
 
 async fn with_origin(

@@ -23,7 +23,7 @@ after(async () => {
 
 eachMode('an unknown event is acknowledged with event_unknown and the socket stays', async (mode) => {
   const client = await join(server, mode, tokenOf(newUser()));
-  for (const name of ['no:such:event', 'sessions:list']) {
+  for (const name of ['no:such:event', 'sessions:lists']) {
     const answer = await client.ask(name, { any: 'thing' });
     assert.equal(answer.ok, false);
     assert.equal(answer.code, 'event_unknown');

@@ -1,6 +1,6 @@
 //! The end of logins that somebody asks for: a client, HTTP, an operator. First SQL, so that it holds over a restart; then
 //! memory, so that nobody comes in with it; then the live sockets. What was written down in the course of something
-//! larger, or elsewhere, is [`super::obeying`]'s. Does not know: who may ask.
+//! larger, or elsewhere, is `obeying`'s. Does not know: who may ask.
 
 use super::codes::SessionError;
 use super::presence::Ended;

@@ -1,5 +1,5 @@
 //! What must survive a restart, in SQL: accounts, logins, revocations, names of devices, API keys, the audit and what
-//! webhooks are owed. One implementation for SQLite and PostgreSQL; where the two differ stands in [`connect`].
+//! webhooks are owed. One implementation for SQLite and PostgreSQL; where the two differ stands in `connect`.
 //!
 //! Everything that changes something is one transaction and on the disk when its answer comes. Times are milliseconds
 //! since the epoch and come in as `now`. Does not know: HTTP, sockets, passwords, who asks.
