@@ -1,7 +1,7 @@
 //! Five hundred who log in at once: a bounded number of hashes, everybody else told when to come back, and the sockets
 //! that are there notice nothing.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
 #[path = "support/databases.rs"]
 mod databases;

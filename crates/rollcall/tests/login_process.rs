@@ -1,7 +1,7 @@
 //! The real command with its log at its finest, on both databases: no password, token or key is ever repeated, no name
 //! forges a line, and what was acknowledged is true after SIGKILL.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
 #[path = "support/databases.rs"]
 mod databases;

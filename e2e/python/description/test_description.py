@@ -1,4 +1,8 @@
-"""What `/openapi.json` says is what a running server does: no 5xx, no answer that is not described."""
+"""What `/openapi.json` says is what a running server does: no 5xx, no answer that is not described.
+
+Run by name and not with the other tests: `.venv/bin/python -m pytest description`. The server closes a connection whose
+request body it has not read, and this client now and then takes that for a lost connection.
+"""
 import json
 import pathlib
 import subprocess
