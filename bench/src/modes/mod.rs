@@ -10,6 +10,7 @@ mod fanout;
 mod idle;
 mod meter;
 mod relay;
+mod returning;
 mod storm;
 mod visit;
 

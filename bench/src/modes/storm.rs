@@ -1,25 +1,20 @@
-//! The mode `storm`: all sessions are cut, and all return at once, each with the back-off of a stock client when it is
-//! turned away. Does not know: sockets, and who cuts.
+//! The mode `storm`: all sessions are cut, and all return at once. Does not know: sockets, who cuts, and when each client
+//! tries again (`returning`).
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::meter::Meter;
+use super::returning::Returning;
 use super::{LEAVE_MAX, LISTS_MAX, ModeError, TICK};
 use crate::args::{Cut, StormArgs, Transport};
-use crate::clock;
-use crate::crowd::{Crowd, CrowdError, End, News, Progress, What, backoff, chance};
-use crate::ledger::Violation;
+use crate::crowd::{Crowd, News, What};
 use crate::report::{Report, line, mebibytes};
-use crate::session::SessionEnd;
-use crate::stats::{Latency, micros_u32};
+use crate::stats::Latency;
 
 /// How all came back.
 #[derive(Debug, Default, Serialize)]
@@ -119,173 +114,6 @@ fn words() -> Receiver<String> {
     receiver
 }
 
-/// The clients that return.
-struct Returning {
-    began: Instant,
-    /// When each client tried for the first time; `None` for one that was never cut.
-    first: Vec<Option<Instant>>,
-    tries: Vec<u32>,
-    due: BinaryHeap<Reverse<(Instant, usize)>>,
-    latencies: Vec<u32>,
-    storm: Storm,
-}
-
-impl Returning {
-    /// Spreads the first tries of whoever is not there.
-    fn new(crowd: &Crowd, args: &StormArgs) -> Self {
-        let began = clock::now();
-        let mut returning = Self {
-            began,
-            first: vec![None; crowd.seats()],
-            tries: vec![0; crowd.seats()],
-            due: BinaryHeap::new(),
-            latencies: Vec::new(),
-            storm: Storm::default(),
-        };
-        for index in (0..crowd.seats()).filter(|&index| crowd.session(index).is_none()) {
-            let at = began + args.within_ms.mul_f64(chance(index, 0));
-            returning.first[index] = Some(at);
-            returning.due.push(Reverse((at, index)));
-            returning.storm.cut += 1;
-        }
-        returning
-    }
-
-    fn run(mut self, crowd: &mut Crowd, args: &StormArgs, meter: Meter) -> Result<Storm, ModeError> {
-        let before = meter.read()?;
-        let mut progress = Progress::new(self.began, "returning");
-        let mut settled = 0;
-        let mut last_look = self.began;
-        let (mut last_ready, mut peak) = (self.began, 0);
-        while settled < self.storm.cut {
-            let now = clock::now();
-            if now > self.began + args.patience {
-                break;
-            }
-            self.try_those_due(now, crowd)?;
-            for News { index, at, what } in crowd.turn(TICK)? {
-                match what {
-                    What::Ready(_) => {
-                        last_ready = at;
-                        self.note_ready(index, at);
-                    }
-                    What::Settled => settled += 1,
-                    What::Ended { end, settled: true, .. } => {
-                        crowd.ledger().note(Violation::EndedEarly, index, end);
-                        // As good as it gets for this one.
-                    }
-                    What::Ended { end, .. } => settled += usize::from(!self.turn_away(index, end, crowd)),
-                    _ => {}
-                }
-            }
-            if now - last_look > LOOK {
-                last_look = now;
-                for index in crowd.overdue(ATTEMPT_MAX) {
-                    crowd.hang_up(index);
-                    self.storm.turned_away.late += 1;
-                    self.schedule(index);
-                }
-                peak = peak.max(meter.read()?.map_or(0, |usage| usage.resident_bytes));
-            }
-            if progress.is_due(now) {
-                progress.say(now, settled, self.storm.cut);
-            }
-        }
-        for index in 0..crowd.seats() {
-            if self.first[index].is_some() && crowd.session(index).is_none_or(|session| !session.is_ready()) {
-                let tries = self.tries[index];
-                crowd.ledger().note(Violation::NotReadyAgain, index, format_args!("{tries} tries"));
-            }
-        }
-        self.storm.ready = self.latencies.len();
-        self.storm.seconds = (last_ready - self.began).as_secs_f64();
-        self.storm.to_ready = Latency::of(&mut self.latencies);
-        self.storm.cpu_micros_per_return = meter.micros_each(before, self.storm.ready as u64)?;
-        self.storm.resident_peak_bytes = before.map(|_| peak);
-        Ok(self.storm)
-    }
-
-    fn try_those_due(&mut self, now: Instant, crowd: &mut Crowd) -> Result<(), ModeError> {
-        while let Some(&Reverse((at, index))) = self.due.peek()
-            && at <= now
-        {
-            self.due.pop();
-            self.tries[index] += 1;
-            self.storm.tries += 1;
-            match crowd.open(index) {
-                Ok(()) => {}
-                Err(CrowdError::Refused(_)) => {
-                    self.storm.turned_away.broken += 1;
-                    self.schedule(index);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    fn note_ready(&mut self, index: usize, at: Instant) {
-        if let Some(first) = self.first[index] {
-            self.latencies.push(micros_u32(at.saturating_duration_since(first)));
-        }
-    }
-
-    /// Counts why a try came to nothing; `false` when a stock client would not try again.
-    fn turn_away(&mut self, index: usize, end: End, crowd: &mut Crowd) -> bool {
-        let count = &mut self.storm.turned_away;
-        match Fate::of(&end) {
-            Fate::Shed => count.shed += 1,
-            Fate::Told => count.told += 1,
-            Fate::Broken => count.broken += 1,
-            Fate::Other => count.other += 1,
-            Fate::Final => {
-                crowd.ledger().note(Violation::NotReadyAgain, index, end);
-                self.first[index] = None;
-                return false;
-            }
-        }
-        self.schedule(index);
-        true
-    }
-
-    fn schedule(&mut self, index: usize) {
-        // The first try was number 1; the wait behind it is the first of the back-off.
-        let at = clock::now() + backoff(index, self.tries[index].saturating_sub(1));
-        self.due.push(Reverse((at, index)));
-    }
-}
-
-/// What a stock client makes of an end before `ready`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Shed,
-    Told,
-    Broken,
-    Other,
-    /// It does not come back by itself.
-    Final,
-}
-
-impl Fate {
-    fn of(end: &End) -> Self {
-        use crate::handshake::HandshakeError;
-        let by_status = |status| if matches!(status, 429 | 503) { Self::Shed } else { Self::Other };
-        match end {
-            End::Handshake(HandshakeError::Status { code, .. }) => by_status(*code),
-            End::Status { status, .. } => by_status(*status),
-            End::Session(SessionEnd::Refused { code, .. }) => match code.as_str() {
-                "rate_limited" | "unavailable" | "server_shutdown" => Self::Told,
-                _ => Self::Final,
-            },
-            End::Session(_) | End::Token(_) | End::Message(_) => Self::Final,
-            End::Socket(_) | End::Closed | End::ClosedWith(_) => Self::Broken,
-            End::Handshake(_) | End::Frame(_) | End::Http(_) | End::ShortWrite(..) | End::TimedOut(_) => {
-                Self::Other
-            }
-        }
-    }
-}
-
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TurnedAway { shed, told, broken, late, other } = self.turned_away;
@@ -307,20 +135,15 @@ impl fmt::Display for Storm {
     }
 }
 
-/// Between two looks at who is late and at the server's memory.
-const LOOK: Duration = Duration::from_millis(250);
-/// `timeout` of `socket.io-client`.
-const ATTEMPT_MAX: Duration = Duration::from_secs(20);
-
 #[cfg(test)]
 mod tests {
     use super::super::bare;
     use super::*;
     use crate::args::Load;
     use crate::crowd::tests::{address_of, load};
-    use crate::handshake::HandshakeError;
     use std::io::Read;
     use std::net::TcpListener;
+    use std::time::Duration;
 
     #[test]
     fn a_client_that_is_cut_and_then_turned_away_is_ready_in_the_end() {
@@ -344,25 +167,5 @@ mod tests {
         assert_eq!((cut, ready, tries, turned_away.shed, to_ready.count), (1, 1, 2, 1, 1));
         assert!(to_ready.max_ms >= 500.0, "the back-off of a second, less a half at most: {to_ready}");
         assert_eq!(report.violations_total, 0, "{:?}", report.examples);
-    }
-
-    #[test]
-    fn a_client_comes_back_unless_it_was_told_not_to() {
-        let status = |code| {
-            let (status, body) = (format!("HTTP/1.1 {code} X"), String::new());
-            End::Handshake(HandshakeError::Status { code, status, body })
-        };
-        let refused =
-            |code: &str| End::Session(SessionEnd::Refused { code: code.into(), message: String::new() });
-        let check = |end: End, fate| assert_eq!(Fate::of(&end), fate, "{end}");
-        check(status(503), Fate::Shed);
-        check(status(429), Fate::Shed);
-        check(status(502), Fate::Other);
-        check(End::Status { status: 503, body: String::new() }, Fate::Shed);
-        check(refused("rate_limited"), Fate::Told);
-        check(refused("token_invalid"), Fate::Final);
-        check(End::Session(SessionEnd::Disconnected), Fate::Final);
-        check(End::Closed, Fate::Broken);
-        check(End::ClosedWith(1006), Fate::Broken);
     }
 }
