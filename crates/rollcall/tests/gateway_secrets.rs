@@ -5,12 +5,12 @@
 
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/served.rs"]
+mod served;
 mod support;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use live::wire::{Wire, upgrade_headers};
@@ -18,66 +18,15 @@ use live::{POLL, WEBSOCKET, event};
 use rollcall::clock::Clock;
 use rollcall::config::{Config, Secret, Setting};
 use serde_json::Value;
+use served::Served;
 use support::SECRET;
 
-/// The command, ended with the test.
-struct Served {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    log: String,
-    address: SocketAddr,
-    folder: tempfile::TempDir,
-}
-
-impl Served {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().current_dir(folder.path());
-        for (name, value) in [
-            ("LOG__FORMAT", "json"),
-            ("LOG__LEVEL", "trace"),
-            ("SHUTDOWN__DRAIN", "0s"),
-            ("IDENTITY__SECRET", SECRET),
-        ] {
-            command.env(format!("ROLLCALL_{name}"), value);
-        }
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut log = String::new();
-        let address = loop {
-            let begin = log.len();
-            assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "{log}");
-            let line: Value = serde_json::from_str(&log[begin..]).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        Self { child, stderr, log, address, folder }
-    }
-
-    fn token(&self, user: &str) -> String {
-        let mut config = Config { data_dir: self.folder.path().join("data"), ..Config::default() };
-        config.identity.secret = Secret::parse(SECRET);
-        let identity = rollcall::app::open_identity(&config).unwrap();
-        identity.mint(user, None, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
-    }
-
-    /// Stops it; its whole log.
-    fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.stderr.read_to_string(&mut self.log).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{}", self.log);
-        std::mem::take(&mut self.log)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A token that is good where `folder` holds the data.
+fn token_of(user: &str, folder: &Path) -> String {
+    let mut config = Config { data_dir: folder.join("data"), ..Config::default() };
+    config.identity.secret = Secret::parse(SECRET);
+    let identity = rollcall::app::open_identity(&config).unwrap();
+    identity.mint(user, None, Clock::system().unix_seconds(), Duration::from_secs(3600)).unwrap()
 }
 
 fn open_of(text: &str) -> String {
@@ -102,9 +51,10 @@ async fn hear(wire: &mut Wire, sessions: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_a_sid_nor_a_token_is_ever_repeated() {
-    let served = Served::start();
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[]);
     let address = served.address;
-    let token = served.token("ada");
+    let token = token_of("ada", folder.path());
     let connect = format!(r#"40/sessions,{{"token":"{token}"}}"#);
     let mut told = String::new();
     let mut sids = Vec::new();
@@ -157,7 +107,8 @@ async fn neither_a_sid_nor_a_token_is_ever_repeated() {
         told += &answer.body;
     }
     assert!(told.contains("rollcall_connects") && told.contains("token_invalid"), "{told}");
-    let log = served.stop();
+    let (status, log) = served.end("-TERM");
+    assert!(status.success(), "{log}");
     assert!(log.contains("refused a session"), "{log}");
 
     assert_eq!(sids.len(), 10);

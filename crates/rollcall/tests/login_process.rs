@@ -7,77 +7,31 @@
 mod databases;
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/served.rs"]
+mod served;
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, Stdio};
 
 use databases::{Database, start};
 use live::wire::{Answer, Wire, request};
 use rollcall::config::DatabaseUrl;
 use serde_json::{Value, json};
-use support::SECRET;
+use served::Served;
 
-/// The command on a database, ended with the test.
-struct Served {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    log: String,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(database: &Database) -> Self {
-        let url = match database.config.database.url.as_ref().unwrap() {
-            DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-            DatabaseUrl::Postgres(url) => url.expose().to_owned(),
-        };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear();
-        command.current_dir(&database.config.data_dir);
-        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
-        for (name, value) in [
-            ("LOG__FORMAT", "json"),
-            ("LOG__LEVEL", "trace"),
-            ("SHUTDOWN__DRAIN", "0s"),
-            ("IDENTITY__SECRET", SECRET),
-            ("ACCOUNTS__REGISTRATION", "true"),
-            ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
-            ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
-            ("DATABASE__URL", &url),
-        ] {
-            command.env(format!("ROLLCALL_{name}"), value);
-        }
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut log = String::new();
-        let address = loop {
-            let begin = log.len();
-            assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "{log}");
-            let line: Value = serde_json::from_str(&log[begin..]).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
-        Self { child, stderr, log, address }
-    }
-
-    /// Ends it by this signal; its whole log.
-    fn end(mut self, signal: &str) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        self.stderr.read_to_string(&mut self.log).unwrap();
-        self.child.wait().unwrap();
-        std::mem::take(&mut self.log)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The command on a database.
+fn serve(database: &Database) -> Served {
+    let url = match database.config.database.url.as_ref().unwrap() {
+        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
+    };
+    let settings = [
+        ("ACCOUNTS__REGISTRATION", "true"),
+        ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
+        ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
+        ("DATABASE__URL", &url),
+    ];
+    Served::start(&database.config.data_dir, &settings)
 }
 
 async fn call(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Answer {
@@ -98,7 +52,7 @@ fn pair(answer: &Answer) -> (String, String) {
 }
 
 async fn check_secrets(database: &Database) {
-    let served = Served::start(database);
+    let served = serve(database);
     let to = served.address;
     let mut secrets = Vec::new();
     let mut told = String::new();
@@ -137,7 +91,7 @@ async fn check_secrets(database: &Database) {
         told += &answer.body;
     }
     assert!(told.contains("credentials_invalid") && told.contains("token_invalid"), "{told}");
-    let log = served.end("-TERM");
+    let (_, log) = served.end("-TERM");
     assert!(log.contains("account registered") && log.contains("password changed"), "{log}");
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "{secret} in the log: {log}");
@@ -156,7 +110,7 @@ async fn no_password_and_no_token_is_ever_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_neither_forges_a_line_of_the_log_nor_steers_a_terminal() {
     let database = Database::sqlite();
-    let served = Served::start(&database);
+    let served = serve(&database);
     let forged = "\u{1b}[2J\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{9b}\u{7}\u{2028}\u{202e}";
     for (field, path) in [("email", "/auth/login"), ("email", "/auth/register"), ("name", "/auth/register")] {
         let mut body = json!({"email": "ada@example.org", "password": "correct horse"});
@@ -166,7 +120,7 @@ async fn a_name_neither_forges_a_line_of_the_log_nor_steers_a_terminal() {
         let raw = |c: char| c.is_control() && !matches!(c, '\r' | '\n');
         assert!(!answer.head.contains(raw) && !answer.body.contains(raw), "{answer:?}");
     }
-    let log = served.end("-TERM");
+    let (_, log) = served.end("-TERM");
     for line in log.lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no event: {line:?}"));
         assert_ne!(event["message"], "forged", "{log}");
@@ -221,7 +175,7 @@ async fn try_call(to: SocketAddr, path: &str, token: &str, body: &str) -> Option
 
 async fn check_sigkill(database: &Database, rounds: usize) {
     for round in 0..rounds {
-        let served = Served::start(database);
+        let served = serve(database);
         let to = served.address;
         let workers: Vec<_> = (0..4).map(|worker| start(work(to, round * 10 + worker))).collect();
         // In the middle of it, a little later each time.
@@ -236,7 +190,7 @@ async fn check_sigkill(database: &Database, rounds: usize) {
             known.push(worker.await.unwrap());
         }
 
-        let again = Served::start(database);
+        let again = serve(database);
         let to = again.address;
         for Acknowledged { registered, newest, ended } in &known {
             for email in registered {

@@ -57,8 +57,8 @@ impl Fanout {
         Self { clock, metrics }
     }
 
-    /// A session has joined: its CONNECT, its `ready`, and in the same breath the `update` of all, its own included. Its own frames
-    /// go to `out`, which is written before its mailbox is looked at.
+    /// A session has joined: its CONNECT, its `ready`, and in the same breath the `update` of all, its own included. Its
+    /// own frames go to `out`, which is written before its mailbox is looked at.
     pub(super) fn joined(
         self: &Arc<Self>,
         now: Instant,

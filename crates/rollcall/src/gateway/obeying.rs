@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::codes::SessionError;
 use crate::app::App;
 use crate::identity::{IssuerId, Login, Revocation};
+use crate::registry::session::seconds;
 use crate::registry::{Grant, Session, UserKey, Which};
 use crate::store::{Action, Actor, StorageError};
 
@@ -37,11 +38,11 @@ impl App {
                 }
                 Revocation::User { issuer, subject, issued_before, except, .. } => {
                     let user = UserKey { issuer: *issuer, subject: subject.clone() };
-                    let which = Which::IssuedUpTo(second(*issued_before), except.clone());
+                    let which = Which::IssuedUpTo(seconds(*issued_before), except.clone());
                     total += self.end_and_refuse_undated(&user, &which).await;
                 }
                 Revocation::Everyone { issued_before, .. } => {
-                    wide.issued_before = wide.issued_before.max(Some(second(*issued_before)));
+                    wide.issued_before = wide.issued_before.max(Some(seconds(*issued_before)));
                 }
             }
         }
@@ -110,10 +111,6 @@ impl App {
         }
         ended.len()
     }
-}
-
-fn second(since_epoch: u64) -> u32 {
-    u32::try_from(since_epoch).unwrap_or(u32::MAX)
 }
 
 /// Users that are looked at before other tasks have their turn.

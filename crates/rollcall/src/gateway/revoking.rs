@@ -3,7 +3,6 @@
 //! larger, or elsewhere, is `obeying`'s. Does not know: who may ask.
 
 use super::codes::SessionError;
-use super::presence::Ended;
 use crate::app::App;
 use crate::identity::{Login, Revocation};
 use crate::registry::{Grant, SocketId, UserKey, Which};
@@ -127,7 +126,13 @@ impl App {
                 break;
             }
             self.write(user, action, caller.by, &more).await?;
-            self.end_logins(&more, caller.session, &mut total);
+            for row in &more {
+                if let Revocation::Login { login, .. } = row {
+                    let (now, which) = (self.clock.now(), Which::Login(login.clone(), None));
+                    let why = SessionError::SessionRevoked;
+                    total.add(self.presence.end(now, user, &which, why, caller.session));
+                }
+            }
             rows.extend(more);
         }
         let weakest = total.grants.iter().map(|grant| Held::of(&grant.login)).min();
@@ -167,17 +172,6 @@ impl App {
         Ok(())
     }
 
-    /// Ends the live sessions of logins whose user is known.
-    fn end_logins(&self, revocations: &[Revocation], spare: Option<&SocketId>, total: &mut Ended) {
-        for revocation in revocations {
-            if let Revocation::Login { issuer, subject: Some(subject), login, .. } = revocation {
-                let user = UserKey { issuer: *issuer, subject: subject.clone() };
-                let (now, which) = (self.clock.now(), Which::Login(login.clone(), None));
-                total.add(self.presence.end(now, &user, &which, SessionError::SessionRevoked, spare));
-            }
-        }
-    }
-
     fn grant_of(&self, user: &UserKey, id: &SocketId) -> Option<Grant> {
         let user = self.presence.find(user)?;
         let roster = user.roster();
@@ -193,7 +187,7 @@ impl App {
             subject: user.subject.clone(),
             issued_before: now,
             except: except.cloned(),
-            until: self.latest_token(now),
+            until: self.identity.revoked_until(now),
         }];
         if let Some(found) = self.presence.find(user) {
             for session in found.roster().sessions() {
@@ -209,19 +203,11 @@ impl App {
     pub(super) fn row_of(&self, user: &UserKey, grant: &Grant) -> Revocation {
         let until = match &grant.login {
             // Its issuer may go on making tokens of it.
-            Login::Session(_) => self.latest_token(self.clock.unix_seconds()),
-            Login::TokenId(_) | Login::Digest(_) => {
-                u64::from(grant.expires_at) + self.config.identity.leeway.as_secs()
-            }
+            Login::Session(_) => self.identity.revoked_until(self.clock.unix_seconds()),
+            Login::TokenId(_) | Login::Digest(_) => self.identity.last_good(grant.expires_at.into()),
         };
         let subject = Some(user.subject.clone());
         Revocation::Login { issuer: user.issuer, subject, login: grant.login.clone(), until }
-    }
-
-    /// The last second at which a token that is made now can be good.
-    fn latest_token(&self, now: u64) -> u64 {
-        let identity = &self.config.identity;
-        now.saturating_add(identity.max_token_ttl.as_secs()).saturating_add(identity.leeway.as_secs())
     }
 }
 

@@ -39,9 +39,8 @@ impl Paging {
 
     /// The piece, and the cursor of the next one when there is more. `sessions` are in their order.
     pub(super) fn cut<'s>(&self, sessions: &'s [Session]) -> (&'s [Session], Option<String>) {
-        let place = |session: &Session| (session.connected_at, session.id);
         let begin = match &self.after {
-            Some(after) => sessions.partition_point(|session| place(session) <= *after),
+            Some(after) => sessions.partition_point(|session| session.order() <= *after),
             None => 0,
         };
         let rest = &sessions[begin..];

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Problem, bearer, query};
 use crate::app::App;
-use crate::identity::{IssuerId, TokenRefusal};
+use crate::identity::{IssuerId, TokenRefusal, is_subject};
 use crate::registry::UserKey;
 use crate::store::{ApiKey, KeyScope};
 
@@ -53,7 +53,7 @@ impl<S: Scope> FromRequestParts<Arc<App>> for ServerCall<S> {
         let params: Result<Path<Params>, PathRejection> = Path::from_request_parts(parts, app).await;
         let no_user = || Problem::field("userId", "userId must be 1 to 255 bytes of UTF-8 without NUL");
         let Path(Params { user_id }) = params.map_err(|_| no_user())?;
-        if user_id.is_empty() || user_id.len() > SUBJECT_BYTES || user_id.contains('\0') {
+        if !is_subject(&user_id) {
             return Err(no_user());
         }
         let user = UserKey { issuer, subject: user_id.into() };
@@ -79,6 +79,3 @@ fn issuer(key: &ApiKey, query: Option<&str>, app: &App) -> Result<IssuerId, Prob
 fn forbidden(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
 }
-
-/// Of a `sub`.
-const SUBJECT_BYTES: usize = 255;

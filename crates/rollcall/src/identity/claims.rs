@@ -185,12 +185,16 @@ fn numeric_date(json: &str) -> Option<u64> {
     (seconds <= i64::MAX.unsigned_abs()).then_some(seconds)
 }
 
-/// A string of 1 to 255 bytes without NUL (SQL text knows no NUL), or an integer as its decimal text.
+/// Whether a text can name a user: 1 to 255 bytes without NUL (SQL text knows no NUL).
+pub fn is_subject(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && !text.contains('\0')
+}
+
+/// A string that [`is_subject`], or an integer as its decimal text.
 pub(super) fn identifier(json: &str) -> Option<Box<str>> {
     if json.starts_with('"') {
         let text = text(json)?;
-        let allowed = (1..=255).contains(&text.len()) && !text.contains('\0');
-        return allowed.then(|| text.into());
+        return is_subject(&text).then(|| text.into());
     }
     // 20 characters hold every 64-bit integer; "-0" is no integer that anybody counts with.
     let digits = json.strip_prefix('-').unwrap_or(json);

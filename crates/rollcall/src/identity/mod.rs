@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use crate::config::BUILT_IN_NAME;
+pub use claims::is_subject;
 pub use keys::{KeyError, Keys};
 pub use logout::Logout;
 pub use pending::{Judgement, PATIENCE, Pending, Unproven, when_known};
@@ -229,7 +230,12 @@ impl Identity {
     /// The `until` of a [`Revocation`] that is made now: the last second at which any token that exists now, or that the
     /// same login is given later, could be good.
     pub fn revoked_until(&self, now_unix_seconds: u64) -> u64 {
-        self.times.last_good(now_unix_seconds.saturating_add(self.times.max_token_ttl))
+        self.last_good(now_unix_seconds.saturating_add(self.times.max_token_ttl))
+    }
+
+    /// The last second at which a token with this `exp` is good.
+    pub fn last_good(&self, expires_at: u64) -> u64 {
+        self.times.last_good(expires_at)
     }
 
     /// An issuer entry's name, which stands for it in SQL and HTTP; `None` for one that is not configured (any more).

@@ -196,7 +196,8 @@ impl fmt::Debug for SocketId {
     }
 }
 
-fn seconds(since_epoch: u64) -> u32 {
+/// Seconds since the epoch as a [`Grant`] keeps them: what is beyond the year 2106 is that year.
+pub fn seconds(since_epoch: u64) -> u32 {
     u32::try_from(since_epoch).unwrap_or(u32::MAX)
 }
 

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::timeout;
 
-use crate::live::wire::Wire;
+use crate::live::wire::{PATIENCE, Wire};
 use crate::live::{Live, event};
 
 /// One socket in the namespace, and all events that it was told.
@@ -100,19 +101,22 @@ impl Tab {
     /// `None` when the last event comes instead, which is then still to be had.
     pub async fn try_acknowledgement(&mut self, id: u64) -> Option<Value> {
         let head = format!("43/sessions,{id}[");
-        loop {
-            let text = self.text().await;
-            if let Some(argument) = text.strip_prefix(&head) {
-                return Some(serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap());
+        let answer = async {
+            loop {
+                let text = self.text().await;
+                if let Some(argument) = text.strip_prefix(&head) {
+                    return Some(serde_json::from_str(argument.strip_suffix(']').unwrap()).unwrap());
+                }
+                if text.starts_with("42/sessions,[\"sessions:error\"") {
+                    self.unread.push_back(text);
+                    return None;
+                }
+                if text.starts_with("43/") {
+                    self.answers.push(text);
+                }
             }
-            if text.starts_with("42/sessions,[\"sessions:error\"") {
-                self.unread.push_back(text);
-                return None;
-            }
-            if text.starts_with("43/") {
-                self.answers.push(text);
-            }
-        }
+        };
+        in_time(answer, "the answer").await
     }
 
     /// The answer, be it before or behind others.
@@ -126,23 +130,29 @@ impl Tab {
 
     /// The arguments of the next event of this name; what comes before it is passed over.
     pub async fn event(&mut self, name: &str) -> Vec<Value> {
-        loop {
-            match event(&self.text().await) {
-                Some((found, arguments)) if found == name => return arguments,
-                _ => {}
+        let wanted = async {
+            loop {
+                match event(&self.text().await) {
+                    Some((found, arguments)) if found == name => return arguments,
+                    _ => {}
+                }
             }
-        }
+        };
+        in_time(wanted, name).await
     }
 
     /// The next update whose list has this many sessions.
     pub async fn list_of(&mut self, sessions: usize) -> Vec<Value> {
-        loop {
-            let arguments = self.event("sessions:update").await;
-            let list = arguments[0].as_array().unwrap();
-            if list.len() == sessions {
-                return list.clone();
+        let wanted = async {
+            loop {
+                let arguments = self.event("sessions:update").await;
+                let list = arguments[0].as_array().unwrap();
+                if list.len() == sessions {
+                    return list.clone();
+                }
             }
-        }
+        };
+        in_time(wanted, "the list").await
     }
 
     /// The names of the events that come in this time.
@@ -153,7 +163,7 @@ impl Tab {
                 names.extend(event(&self.text().await).map(|(name, _)| name));
             }
         };
-        let _ = tokio::time::timeout(time, listen).await;
+        let _ = timeout(time, listen).await;
         names
     }
 
@@ -162,13 +172,16 @@ impl Tab {
         let id = self.emit("sessions:none", "").await;
         let head = format!("43/sessions,{id}[");
         let mut names = Vec::new();
-        loop {
-            let text = self.text().await;
-            if text.starts_with(&head) {
-                return names;
+        let answer = async {
+            loop {
+                let text = self.text().await;
+                if text.starts_with(&head) {
+                    return names;
+                }
+                names.extend(event(&text).map(|(name, _)| name));
             }
-            names.extend(event(&text).map(|(name, _)| name));
-        }
+        };
+        in_time(answer, "the answer").await
     }
 }
 
@@ -177,4 +190,9 @@ pub fn told(answer: &Value) -> Value {
     let mut told = answer.clone();
     told.as_object_mut().unwrap().remove("message");
     told
+}
+
+/// What is waited for. Each read has a deadline of its own, which pings and other events put off: this one is over all.
+async fn in_time<T>(wanted: impl Future<Output = T>, what: &str) -> T {
+    timeout(PATIENCE, wanted).await.unwrap_or_else(|_| panic!("{what} did not come in time"))
 }

@@ -1,0 +1,65 @@
+//! The real command as a process, with its log at its finest.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+use crate::support::SECRET;
+
+/// The command, ended with the test.
+pub struct Served {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    log: String,
+    pub address: SocketAddr,
+}
+
+impl Served {
+    /// Starts it in a folder, with settings beside the usual ones, their names without the `ROLLCALL_` before them.
+    pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().current_dir(folder);
+        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
+        let usual = [
+            ("LOG__FORMAT", "json"),
+            ("LOG__LEVEL", "trace"),
+            ("SHUTDOWN__DRAIN", "0s"),
+            ("IDENTITY__SECRET", SECRET),
+        ];
+        for (name, value) in usual.iter().chain(settings) {
+            command.env(format!("ROLLCALL_{name}"), value);
+        }
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        let address = loop {
+            let begin = log.len();
+            assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "{log}");
+            let line: Value = serde_json::from_str(&log[begin..]).unwrap();
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        Self { child, stderr, log, address }
+    }
+
+    /// Ends it by this signal; its exit status and its whole log.
+    pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.stderr.read_to_string(&mut self.log).unwrap();
+        (self.child.wait().unwrap(), std::mem::take(&mut self.log))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
