@@ -77,22 +77,23 @@ pub fn encode_iso8601(unix_millis: u64, out: &mut Vec<u8>) {
     let at =
         time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     let (hour, minute, second, millisecond) = at.time().as_hms_milli();
-    let parts: [(u32, u32, u8); 7] = [
-        (at.year().unsigned_abs(), 1000, b'-'),
-        (u8::from(at.month()).into(), 10, b'-'),
-        (at.day().into(), 10, b'T'),
-        (hour.into(), 10, b':'),
-        (minute.into(), 10, b':'),
-        (second.into(), 10, b'.'),
-        (millisecond.into(), 100, b'Z'),
-    ];
-    for (number, mut place, behind) in parts {
-        while place > 0 {
-            out.push(b'0' + (number / place % 10) as u8); // a digit
-            place /= 10;
-        }
-        out.push(behind);
-    }
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    // Divisors that the compiler knows cost no division.
+    let mut digits = |place: usize, number: u32| {
+        text[place] += (number / 10) as u8; // both are digits
+        text[place + 1] += (number % 10) as u8;
+    };
+    let year = at.year().unsigned_abs();
+    digits(0, year / 100);
+    digits(2, year % 100);
+    digits(5, u8::from(at.month()).into());
+    digits(8, at.day().into());
+    digits(11, hour.into());
+    digits(14, minute.into());
+    digits(17, second.into());
+    digits(20, u32::from(millisecond) / 10);
+    text[22] += (millisecond % 10) as u8; // a digit
+    out.extend_from_slice(&text);
 }
 
 #[cfg(test)]
@@ -121,6 +122,8 @@ mod tests {
     fn times_are_written_with_milliseconds_in_utc() {
         assert_eq!(to_iso8601(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(to_iso8601(1_709_210_096_007), "2024-02-29T12:34:56.007Z");
+        assert_eq!(to_iso8601(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        assert_eq!(to_iso8601(253_402_300_800_000), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]
