@@ -73,10 +73,12 @@ pub fn to_iso8601(unix_millis: u64) -> String {
 /// Appends the text of [`to_iso8601`]. A list has one for each session, so the digits are written by hand.
 pub fn encode_iso8601(unix_millis: u64, out: &mut Vec<u8>) {
     // Beyond the year 9999, which no clock shows, the epoch stands in.
-    let nanos = i128::from(unix_millis) * 1_000_000;
-    let at =
-        time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    let (hour, minute, second, millisecond) = at.time().as_hms_milli();
+    let seconds = i64::try_from(unix_millis / 1000).unwrap_or(i64::MAX);
+    let (at, millisecond) = match time::OffsetDateTime::from_unix_timestamp(seconds) {
+        Ok(at) => (at, (unix_millis % 1000) as u32), // below 1000
+        Err(_) => (time::OffsetDateTime::UNIX_EPOCH, 0),
+    };
+    let (hour, minute, second) = at.time().as_hms();
     let mut text = *b"0000-00-00T00:00:00.000Z";
     // Divisors that the compiler knows cost no division.
     let mut digits = |place: usize, number: u32| {
@@ -91,7 +93,7 @@ pub fn encode_iso8601(unix_millis: u64, out: &mut Vec<u8>) {
     digits(11, hour.into());
     digits(14, minute.into());
     digits(17, second.into());
-    digits(20, u32::from(millisecond) / 10);
+    digits(20, millisecond / 10);
     text[22] += (millisecond % 10) as u8; // a digit
     out.extend_from_slice(&text);
 }

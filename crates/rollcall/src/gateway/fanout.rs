@@ -68,13 +68,16 @@ impl Fanout {
         out: &mut Outbox<'_>,
     ) {
         let expires_at = roster.find(id).map_or(0, |session| u64::from(session.grant.expires_at) * 1000);
+        // Once, for both events that it is in.
+        let mut list = Vec::with_capacity(ITEM_BYTES * roster.sessions().len());
+        encode_list(roster.sessions(), &mut list);
         out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
         out.text(|out| {
             event::encode(out, NAMESPACE, "sessions:ready", |out| {
                 out.extend_from_slice(br#",{"socketId":""#);
                 out.extend_from_slice(id.as_str().as_bytes());
                 out.extend_from_slice(br#"","sessions":"#);
-                encode_list(roster.sessions(), out);
+                out.extend_from_slice(&list);
                 out.push(b',');
                 encode_revision(roster, out);
                 out.extend_from_slice(br#","expiresAt":""#);
@@ -84,7 +87,7 @@ impl Fanout {
         });
         match on_change(roster.burst(), now) {
             Timing::Now => {
-                let frame = self.tell(now, now, roster, Some(id));
+                let frame = self.tell(now, now, roster, Some(&list), Some(id));
                 out.frames(&frame);
             }
             timing => self.later(now, user, timing),
@@ -95,7 +98,7 @@ impl Fanout {
     pub(super) fn changed(self: &Arc<Self>, now: Instant, user: &Arc<User>, roster: &mut Roster<'_>) {
         match on_change(roster.burst(), now) {
             Timing::Now if roster.sessions().is_empty() => {}
-            Timing::Now => drop(self.tell(now, now, roster, None)),
+            Timing::Now => drop(self.tell(now, now, roster, None, None)),
             timing => self.later(now, user, timing),
         }
     }
@@ -175,17 +178,19 @@ impl Fanout {
             roster.burst().scheduled = false;
             if !roster.sessions().is_empty() {
                 let now = fanout.clock.now();
-                drop(fanout.tell(now, changed, &mut roster, None));
+                drop(fanout.tell(now, changed, &mut roster, None, None));
             }
         });
     }
 
-    /// Encodes the list once and puts it into every mailbox but that of `except`, which gets it some other way.
+    /// Puts the list, which is encoded once or was already, into every mailbox but that of `except`, which gets it some
+    /// other way.
     fn tell(
         &self,
         now: Instant,
         changed: Instant,
         roster: &mut Roster<'_>,
+        list: Option<&[u8]>,
         except: Option<&SocketId>,
     ) -> Arc<Bytes> {
         roster.burst().last_told = Some(now);
@@ -193,7 +198,10 @@ impl Fanout {
         encode_text(&mut frame, |out| {
             event::encode(out, NAMESPACE, "sessions:update", |out| {
                 out.push(b',');
-                encode_list(roster.sessions(), out);
+                match list {
+                    Some(list) => out.extend_from_slice(list),
+                    None => encode_list(roster.sessions(), out),
+                }
                 out.extend_from_slice(b",{");
                 encode_revision(roster, out);
                 out.push(b'}');
@@ -242,7 +250,7 @@ const WINDOW: Duration = Duration::from_millis(25);
 const QUIET: Duration = Duration::from_millis(100);
 /// What surrounds a list, and what one item takes: first guesses of a buffer's size.
 const FRAME_BYTES: usize = 96;
-const ITEM_BYTES: usize = 256;
+const ITEM_BYTES: usize = 384;
 /// The same of a message without its data, and of what stands in front of each attachment.
 const MESSAGE_BYTES: usize = 320;
 const FRAME_HEADER_BYTES: usize = 10;

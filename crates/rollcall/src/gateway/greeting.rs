@@ -1,6 +1,7 @@
 //! What the first request of a socket says about its client: kept from the handshake until the client joins.
 //! Does not know: whether a token is good.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use engineio::server::Opening;
@@ -48,7 +49,8 @@ impl Greeting {
             }
         }
         let address = app.client_addresses.find(opening.peer, opening.headers);
-        let user_agent = text(USER_AGENT).map(|value| clean_user_agent(&value)).unwrap_or_default();
+        let user_agent = text(USER_AGENT).unwrap_or_default();
+        let user_agent = clean_user_agent(&user_agent);
         Self {
             ip: app.config.privacy.ip.apply(address),
             agent: agent(app.presence.agents(), app.config.privacy.user_agent, &user_agent),
@@ -89,10 +91,14 @@ fn agent(agents: &Interner, privacy: UserAgentPrivacy, user_agent: &str) -> Inte
 }
 
 /// Without control characters, at most 256 bytes, cut between characters.
-fn clean_user_agent(text: &str) -> String {
+fn clean_user_agent(text: &str) -> Cow<'_, str> {
+    // As good as all that are sent.
+    if text.len() <= USER_AGENT_BYTES && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.into();
+    }
     let mut clean: String = text.chars().filter(|character| !character.is_control()).collect();
     clean.truncate(clean.floor_char_boundary(USER_AGENT_BYTES));
-    clean
+    clean.into()
 }
 
 /// More than any browser sends.
