@@ -235,3 +235,54 @@ async fn messages_to_one_socket_come_in_the_order_in_which_they_were_sent() {
         }
     }
 }
+
+#[tokio::test]
+async fn long_answers_that_are_asked_for_in_one_breath_all_come_and_hold_up_no_revocation() {
+    let live = Live::start(|_| {}).await;
+    let token = live.token_of("ada", Some("laptop"), std::time::Duration::from_secs(3600));
+    let connect = format!(r#"40/sessions,{{"token":"{token}","context":"{}"}}"#, "é".repeat(256));
+    let mut tabs = Vec::new();
+    for _ in 0..20 {
+        tabs.push(Tab::join_with(&live, &connect).await);
+    }
+    let mut tab = tabs.pop().unwrap();
+    let asked: Vec<u8> = (1..=150)
+        .flat_map(|id| {
+            live::wire::client_frame(0x81, format!(r#"42/sessions,{id}["sessions:list"]"#).as_bytes())
+        })
+        .collect();
+    tab.wire.send(asked).await; // answers of more than a megabyte
+    for id in 1..=150 {
+        let answer = tab.acknowledgement(id).await;
+        assert_eq!(answer["sessions"].as_array().map(Vec::len), Some(20), "{id}");
+    }
+    // The bucket of lists is empty before long, and that of revocations is another one.
+    let mut flood = tabs.pop().unwrap();
+    let refused = loop {
+        let answer = flood.ask("sessions:list", "").await;
+        if answer["ok"] == false {
+            break answer;
+        }
+    };
+    assert_eq!(refused["code"], "rate_limited");
+    let one = format!(r#"{{"socketId":"{}"}}"#, flood.id);
+    assert_eq!(tab.ask("sessions:revoke", &one).await, json!({"ok": true, "revoked": 1, "held": "none"}));
+}
+
+#[tokio::test]
+async fn messages_that_find_no_room_are_lost_and_cut_nobody() {
+    let live = Live::start(|_| {}).await;
+    let mut sender = Tab::join(&live, "ada").await;
+    let (mut polling, target) = live.poll().await;
+    polling.post(&target, &live.connect_packet("ada")).await.check(200, "ok");
+    while !polling.get(&target).await.body.contains("sessions:update") {}
+    let message = format!(r#"{{"to":"others","event":"x","data":"{}"}}"#, "x".repeat(90_000));
+    let mut delivered = Vec::new();
+    for _ in 0..4 {
+        delivered.push(sender.ask("sessions:send", &message).await["delivered"].clone());
+    }
+    assert_eq!(delivered, [1, 1, 0, 0], "262,144 bytes may wait");
+    let waiting = polling.get(&target).await.body;
+    assert_eq!(waiting.matches("sessions:message").count(), 2);
+    assert_eq!(sender.ask("sessions:send", &message).await["delivered"], 1, "it is still there");
+}

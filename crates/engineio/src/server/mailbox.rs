@@ -42,6 +42,19 @@ enum Life {
     Gone,
 }
 
+impl State {
+    /// Queues frames if there is room, or nothing else waits; `false` when not.
+    fn queue(&mut self, frames: Bytes) -> bool {
+        let mail = self.mail.get_or_insert_default();
+        let fits = mail.bytes + frames.len() <= self.limit as usize || mail.frames.is_empty();
+        if fits {
+            mail.bytes += frames.len();
+            mail.frames.push_back(frames);
+        }
+        fits
+    }
+}
+
 #[derive(Debug, Default)]
 struct Mail {
     frames: VecDeque<Bytes>,
@@ -78,15 +91,18 @@ impl Mailbox {
     pub fn post(&self, frames: Bytes) -> bool {
         let mut taken = false;
         self.put(|state| {
-            let mail = state.mail.get_or_insert_default();
-            if mail.bytes + frames.len() > state.limit as usize && !mail.frames.is_empty() {
+            taken = state.queue(frames);
+            if !taken {
                 state.life = Life::Overflowed;
-            } else {
-                mail.bytes += frames.len();
-                mail.frames.push_back(frames);
-                taken = true;
             }
         });
+        taken
+    }
+
+    /// Puts whole server frames in the queue if there is room; `false` when there is none: for what may get lost.
+    pub fn offer(&self, frames: Bytes) -> bool {
+        let mut taken = false;
+        self.put(|state| taken = state.queue(frames));
         taken
     }
 
@@ -215,6 +231,18 @@ mod tests {
         assert!(!mailbox.take_signals().overflowed);
         assert!(!mailbox.post(Bytes::from_static(b"x")));
         assert!(mailbox.take_signals().overflowed);
+    }
+
+    #[test]
+    fn what_is_offered_is_taken_or_lost_and_cuts_nobody() {
+        let mailbox = Mailbox::new(10);
+        assert!(mailbox.offer(Bytes::from(vec![0; 50])));
+        assert!(!mailbox.offer(Bytes::from_static(b"x")));
+        assert!(!mailbox.take_signals().overflowed);
+        assert_eq!(mailbox.take_frame().map(|frame| frame.len()), Some(50));
+        assert!(mailbox.offer(Bytes::from_static(b"x")));
+        mailbox.shut();
+        assert!(!mailbox.offer(Bytes::from_static(b"x")));
     }
 
     #[test]

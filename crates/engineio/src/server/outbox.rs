@@ -55,6 +55,12 @@ impl<'b> Outbox<'b> {
         frame::encode(Opcode::Close, payload, self.frames);
     }
 
+    /// Begins anew: what was put in has been sent.
+    pub(super) fn clear(&mut self) {
+        self.frames.clear();
+        self.payload_break = None;
+    }
+
     /// All that was put in.
     pub(super) fn as_frames(&self) -> &[u8] {
         self.frames

@@ -103,8 +103,9 @@ impl Fanout {
         }
     }
 
-    /// Tells those of other logins that were there before of a new session, if it is still there.
-    pub(super) fn announce(&self, roster: &Roster<'_>, id: &SocketId) {
+    /// Tells those of other logins that were there before of a session that has a new login since then, if it is still
+    /// there.
+    pub(super) fn announce(&self, roster: &Roster<'_>, id: &SocketId, since: u64) {
         let Some(new) = roster.find(id) else { return };
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES);
         encode_text(&mut frame, |out| {
@@ -115,8 +116,7 @@ impl Fanout {
             });
         });
         let frame = Bytes::from(frame);
-        let is_told =
-            |other: &&Session| other.grant.login != new.grant.login && other.connected_at <= new.connected_at;
+        let is_told = |other: &&Session| other.grant.login != new.grant.login && other.connected_at <= since;
         for session in roster.sessions().iter().filter(is_told) {
             session.mailbox.post(frame.clone());
         }
@@ -134,7 +134,8 @@ impl Fanout {
             return 0;
         }
         let frames = self.encode_message(message);
-        meant.filter(|session| session.mailbox.post(frames.clone())).count()
+        // A message comes at most once: whose queue is full goes without, and is not cut for what others send.
+        meant.filter(|session| session.mailbox.offer(frames.clone())).count()
     }
 
     /// The text and the attachments behind it as one piece: nothing comes between them.

@@ -34,6 +34,7 @@ struct State {
     burst: Burst,
     sends: Pace,
     controls: Pace,
+    vital: Pace,
     /// The last session has left and the registry has let go: whoever joins now needs a new `User`.
     retired: bool,
 }
@@ -216,6 +217,11 @@ impl Roster<'_> {
     /// How often they have asked for other things.
     pub fn controls(&mut self) -> &mut Pace {
         &mut self.state.controls
+    }
+
+    /// How often they have revoked or brought another token.
+    pub fn vital(&mut self) -> &mut Pace {
+        &mut self.state.vital
     }
 
     /// The memory of `gateway::fanout`.

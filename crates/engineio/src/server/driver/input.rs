@@ -110,7 +110,10 @@ impl<F: Factory> Driver<F> {
         {
             flow = match (self.pace.take(self.server.rate(), now), packet) {
                 (false, _) => Err(End::Cut(Cut::TooManyPackets)),
-                (true, Ok(packet)) => self.on_packet(now, packet, &mut out),
+                (true, Ok(packet)) => match self.on_packet(now, packet, &mut out) {
+                    Ok(Flow::Continue) => self.relieve(now, &mut out).map(|()| Flow::Continue),
+                    flow => flow,
+                },
                 (true, Err(malformed)) => Err(violation(malformed)),
             };
         }
@@ -185,7 +188,7 @@ impl<F: Factory> Driver<F> {
                     }
                 }
                 false => match self.on_item(now, item, out)? {
-                    Flow::Continue => {}
+                    Flow::Continue => self.relieve(now, out)?,
                     Flow::Close(goodbye) => return Err(End::Said(goodbye)),
                 },
             }

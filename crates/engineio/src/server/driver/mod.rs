@@ -67,6 +67,17 @@ struct Buffers {
     scratch: Vec<u8>,
 }
 
+impl Buffers {
+    /// What one session has made large is not kept for all.
+    fn give_back(&mut self) {
+        for buffer in [&mut self.out, &mut self.scratch] {
+            if buffer.capacity() > BUFFER_KEPT {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
 thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
         read: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -128,9 +139,13 @@ impl<F: Factory> Driver<F> {
                         Progress::More => {}
                         Progress::Wait => {
                             driver.arm();
+                            buffers.give_back();
                             return Poll::Pending;
                         }
-                        Progress::Done => return Poll::Ready(()),
+                        Progress::Done => {
+                            buffers.give_back();
+                            return Poll::Ready(());
+                        }
                     }
                 }
             })
@@ -243,5 +258,7 @@ impl<F: Factory> Drop for Driver<F> {
     }
 }
 
+/// A list of a thousand sessions is seldom longer.
+const BUFFER_KEPT: usize = 512 * 1024;
 /// What one read may take. A message that is larger is put together in the session's own buffer.
 const READ_BUFFER: usize = 64 * 1024;

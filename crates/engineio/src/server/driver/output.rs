@@ -76,6 +76,22 @@ impl<F: Factory> Driver<F> {
         }
     }
 
+    /// Sends what a batch of messages was answered with so far, when it is much: a few bytes that ask for many long
+    /// answers hold no more than a client that asks for one after the other.
+    pub(super) fn relieve(&mut self, now: Instant, out: &mut Outbox<'_>) -> Result<(), End> {
+        let bound = self.server.config.mailbox_bytes;
+        if out.as_frames().len() <= bound {
+            return Ok(());
+        }
+        self.deliver(now, out.as_frames(), out.payload_break())?;
+        out.clear();
+        let too_much = match &self.transport {
+            Transport::WebSocket(websocket) => websocket.owed_replies() > bound,
+            Transport::Polling(polling) => polling.overflows(bound),
+        };
+        if too_much { Err(End::Cut(Cut::SlowConsumer)) } else { Ok(()) }
+    }
+
     pub(super) fn deliver_shared(&mut self, now: Instant, frame: Bytes) -> Result<(), End> {
         match &mut self.transport {
             Transport::WebSocket(websocket) => websocket.write_shared(now, frame).map_err(lost),

@@ -3,7 +3,6 @@
 //! Does not know: packets, how an acknowledgement looks.
 
 mod fields;
-mod strict;
 mod reply;
 mod steps;
 mod send;
@@ -68,7 +67,12 @@ fn understand(
 ) -> Result<Doing, EventError> {
     match call.name {
         "sessions:send" => return send::send(gateway, now, stay, call).map(Answer::Sent).map(Doing::Done),
-        "sessions:list" | "sessions:refresh" | "sessions:state" | "sessions:rename" | "sessions:revoke" => {
+        // Apart, so that a tab that asks for the list without end keeps nobody from signing it out.
+        "sessions:refresh" | "sessions:revoke" => {
+            let taken = stay.user.roster().vital().try_take(&gateway.app.presence.controls, now);
+            taken.map_err(|retry_after| EventError::RateLimited { retry_after })?;
+        }
+        "sessions:list" | "sessions:state" | "sessions:rename" => {
             let taken = stay.user.roster().controls().try_take(&gateway.app.presence.controls, now);
             taken.map_err(|retry_after| EventError::RateLimited { retry_after })?;
         }
