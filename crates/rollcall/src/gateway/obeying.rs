@@ -95,21 +95,26 @@ impl App {
         total
     }
 
-    /// Ends sessions by the age of their tokens, and writes down the logins of those tokens that do not say it: nothing
-    /// else refuses them.
+    /// Ends sessions by the age of their tokens, and refuses the logins of those tokens that do not say it: nothing else
+    /// does. In memory before their sockets are closed, so that none comes back with the same token; written down behind it.
     async fn end_and_refuse_undated(&self, user: &UserKey, which: &Which) -> usize {
-        let ended = self.disconnect(user, which);
-        let undated: Vec<Revocation> = ended
-            .iter()
-            .filter(|grant| grant.issued_at.is_none())
-            .map(|grant| self.row_of(user, grant))
-            .collect();
+        let undated = self.undated(user, which);
+        self.refuse(undated.clone());
+        let ended = self.disconnect(user, which).len();
         if !undated.is_empty()
             && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server, &undated).await
         {
-            tracing::warn!(%error, "tokens without a date could not be refused: only their sockets were closed");
+            tracing::warn!(%error, "tokens without a date are refused until a restart: it could not be written down");
         }
-        ended.len()
+        ended
+    }
+
+    /// What refuses the logins of those of a user's live sessions whose tokens do not say when they were issued.
+    fn undated(&self, user: &UserKey, which: &Which) -> Vec<Revocation> {
+        let Some(found) = self.presence.find(user) else { return Vec::new() };
+        let roster = found.roster();
+        let undated = |session: &&Session| which.holds(session) && session.grant.issued_at.is_none();
+        roster.sessions().iter().filter(undated).map(|session| self.row_of(user, &session.grant)).collect()
     }
 }
 

@@ -149,10 +149,14 @@ impl Store {
     ) -> Result<(), StorageError> {
         let mut revocation = revocation.clone();
         match &mut revocation {
-            Revocation::Login { issuer: IssuerId::BUILT_IN, login: Login::Session(id), until, .. } => {
-                let statement = "DELETE FROM logins WHERE id = $1 RETURNING access_seconds";
+            Revocation::Login { issuer: IssuerId::BUILT_IN, login: Login::Session(id), subject, until } => {
+                // A `sid` that somebody else's token names is not that somebody's login.
+                let statement = "DELETE FROM logins WHERE id = $1 AND account = COALESCE($2, account) \
+                     RETURNING access_seconds";
+                let subject = subject.as_deref().map(|subject| storable("a user", subject)).transpose()?;
                 let access: Option<i64> = sqlx::query_scalar(statement)
                     .bind(storable("a login", id)?)
+                    .bind(subject)
                     .fetch_optional(&mut *transaction)
                     .await?;
                 // Of a login that began here all tokens are known: the row need not stay longer than the last of them.
@@ -185,6 +189,28 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what a user-wide revocation says anew: whoever signs all others out again and again fills no table.
+    async fn forget_covered(
+        &self,
+        transaction: &mut AnyConnection,
+        revocation: &Revocation,
+    ) -> Result<(), StorageError> {
+        let Revocation::User { issuer, subject, issued_before, except, .. } = revocation else {
+            return Ok(());
+        };
+        let except = except.as_ref().map(Login::to_string);
+        let statement = "DELETE FROM revocations WHERE issuer = $1 AND subject = $2 AND login IS NULL \
+             AND issued_seconds <= $3 AND ($4 IS NULL OR except_login = $4)";
+        sqlx::query(statement)
+            .bind(self.issuer_name(*issuer))
+            .bind(storable("a user", subject)?)
+            .bind(signed(*issued_before))
+            .bind(except.as_deref().map(|login| storable("a login", login)).transpose()?)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(())
+    }
+
     async fn insert_revocation(
         &self,
         transaction: &mut AnyConnection,
@@ -192,6 +218,7 @@ impl Store {
         seq: i64,
         revocation: &Revocation,
     ) -> Result<(), StorageError> {
+        self.forget_covered(transaction, revocation).await?;
         let (issuer, subject, login, issued, except, until) = match revocation {
             Revocation::Login { issuer, subject, login, until } => {
                 (Some(*issuer), subject.as_deref(), Some(login.to_string()), None, None, until)

@@ -56,6 +56,30 @@ async fn what_was_revoked_is_read_again_by_every_node_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn who_ends_all_logins_again_and_again_fills_no_table() {
+    let database = database().await;
+    let store = database.open().await;
+    let user = |subject: &str, second, except: Option<&str>| Revocation::User {
+        issuer: SHOP,
+        subject: subject.into(),
+        issued_before: NOW / 1000 + second,
+        except: except.map(|login| Login::Session(login.into())),
+        until: NOW / 1000 + 100,
+    };
+    let others = user("ada", 0, Some("other"));
+    store.revoke(NOW, &[user("bob", 0, None), others.clone()], &audit()).await.unwrap();
+    for second in 1..=5 {
+        store.revoke(NOW, &[user("ada", second, Some("own"))], &audit()).await.unwrap();
+    }
+    // It spares another login than those after it, so these do not stand for it.
+    let kept = vec![user("bob", 0, None), others, user("ada", 5, Some("own"))];
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap(), (kept, 7));
+    store.revoke(NOW, &[user("ada", 6, None)], &audit()).await.unwrap();
+    let kept = vec![user("bob", 0, None), user("ada", 6, None)];
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap(), (kept, 8));
+}
+
+#[tokio::test]
 async fn what_is_worth_nothing_any_more_is_not_read_and_then_deleted() {
     let database = database().await;
     let store = database.open().await;
