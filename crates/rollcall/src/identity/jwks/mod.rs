@@ -53,31 +53,46 @@ impl Jwks {
 
     /// Whether the token is signed with one of the keys.
     pub(super) fn verify(&self, jws: &Jws<'_>) -> Result<(), Unproven> {
-        let (keys, key_id) = (self.keys(), jws.key_id.as_deref());
-        match keys.find(key_id, jws.algorithm) {
-            Some(key) if key.verify(jws.algorithm, jws.signed.as_bytes(), &jws.signature) => Ok(()),
-            Some(_) => Err(TokenRefusal::Invalid.into()),
-            // Of another type than the token says: no fetch changes that.
-            None if keys.knows(key_id) => Err(TokenRefusal::Invalid.into()),
-            None => Err(self.want()),
+        let key_id = jws.key_id.as_deref();
+        loop {
+            let keys = self.keys();
+            return match keys.find(key_id, jws.algorithm) {
+                Some(key) if key.verify(jws.algorithm, jws.signed.as_bytes(), &jws.signature) => Ok(()),
+                Some(_) => Err(TokenRefusal::Invalid.into()),
+                // Of another type than the token says: no fetch changes that.
+                None if keys.knows(key_id) => Err(TokenRefusal::Invalid.into()),
+                None => match self.want(&keys) {
+                    Some(unproven) => Err(unproven),
+                    None => continue,
+                },
+            };
         }
     }
 
-    /// A key is needed that is not here: asks for a fetch if there may be one.
-    fn want(&self) -> Unproven {
+    /// A key is needed that is not among these: asks for a fetch if there may be one. `None` when a fetch has ended since
+    /// they were looked at.
+    fn want(&self, keys: &Arc<JwkSet>) -> Option<Unproven> {
         let mut phase = self.phase();
-        match *phase {
-            Phase::Cooling { failed: false } => return TokenRefusal::Invalid.into(),
+        // Under the lock of the phase, which changes behind the keys.
+        if !Arc::ptr_eq(keys, &self.keys()) {
+            return None;
+        }
+        Some(match *phase {
+            Phase::Cooling { failed: false } => TokenRefusal::Invalid.into(),
             // The key may well be there, only nobody could look: not the client's fault.
-            Phase::Cooling { failed: true } => return Unproven::Unavailable,
+            Phase::Cooling { failed: true } => Unproven::Unavailable,
             Phase::Resting => {
                 *phase = Phase::Fetching;
                 self.wanted.notify_one();
+                self.wait()
             }
-            Phase::Fetching => {}
-        }
+            Phase::Fetching => self.wait(),
+        })
+    }
+
+    /// A place among those who wait. To be asked for under the lock of the phase: the end of this fetch is still to come.
+    fn wait(&self) -> Unproven {
         match self.places.clone().try_acquire_owned() {
-            // Under the lock: the end of this fetch is still to come.
             Ok(place) => Unproven::Pending(Pending::new(self.ended.subscribe(), place)),
             Err(_) => Unproven::Unavailable,
         }
@@ -112,7 +127,7 @@ impl Jwks {
 }
 
 /// Sockets and requests that may wait for one issuer's keys; one more is told to come back. Each holds what its client
-/// sent, at most 16 KiB: 64 MiB in the worst case.
+/// sent: a head of at most 16 KiB, and behind its CONNECT at most `limits.max_payload`.
 const WAITING_MAX: usize = 4096;
 
 #[cfg(test)]
