@@ -88,7 +88,7 @@ impl App {
             metrics,
             revocations_seen: Mutex::new(0),
             lifecycle: Lifecycle::new(),
-            client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone()),
+            client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone(), config.privacy.ip),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
             config,
             clock,

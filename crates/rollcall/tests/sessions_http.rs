@@ -1,7 +1,9 @@
-//! Lists of live sessions over HTTP: for a user by token, for other servers by key.
+//! A user's live sessions over HTTP: lists and ends, for a user by token.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/namespace.rs"]
@@ -11,46 +13,14 @@ mod support;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use live::Live;
-use live::wire::Answer;
-use namespace::Tab;
-use rollcall::app::App;
-use rollcall::config::{Config, Secret, Setting};
+use calls::{KEY, body, check_ended, check_problem, delete, get, make_key};
+use live::{Live, event};
+use namespace::{Tab, told};
 use rollcall::identity::IssuerId;
-use rollcall::store::{Actor, ApiKey, KeyScopes};
 use serde_json::{Value, json};
-use support::SECRET;
-
-const KEY: &str = "a key of forty-three characters, more or less";
-
-async fn get(live: &Live, target: &str, bearer: &str) -> Answer {
-    let headers = format!("authorization: Bearer {bearer}\r\n");
-    live.wire().await.request("GET", target, &headers, "").await
-}
-
-fn body(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
-}
-
-#[track_caller]
-fn check_problem(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status, &body(answer)["code"]), (status, &json!(code)), "{answer:?}");
-}
 
 fn ids(list: &Value) -> Vec<&str> {
     list["sessions"].as_array().unwrap().iter().map(|item| item["socketId"].as_str().unwrap()).collect()
-}
-
-/// Makes a key as the command does, beside the running server, and waits until that knows it.
-async fn make_key(live: &Live, key: &str, scopes: &str, issuer: Option<IssuerId>) {
-    let mut config = Config { data_dir: live.folder.path().join("data"), ..Config::default() };
-    config.identity.secret = Secret::parse(SECRET);
-    let app = App::open(config, live.clock.clone()).await.unwrap();
-    let allows = ApiKey { name: key.into(), issuer, scopes: KeyScopes::parse(scopes).unwrap() };
-    assert!(app.store.add_api_key(1, key, &allows, Actor::Operator).await.unwrap());
-    while get(live, "/api/users/nobody/sessions", key).await.status == 401 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
@@ -130,4 +100,80 @@ async fn a_key_is_for_its_scopes_and_its_issuer_and_no_page_is_told_that_it_may_
     let preflight = live.wire().await.request("OPTIONS", path, asked, "").await;
     check_problem(&preflight, 405, "method_not_allowed");
     assert!(!preflight.head.contains("access-control-allow"), "{preflight:?}");
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The code that a token is refused with, or `accepted`.
+async fn judged(live: &Live, token: &str) -> String {
+    let answer = get(live, "/api/sessions", token).await;
+    match answer.status {
+        200 => "accepted".to_owned(),
+        _ => body(&answer)["code"].as_str().unwrap().to_owned(),
+    }
+}
+
+async fn check_told(tab: &mut Tab) {
+    let (error, disconnected) = tab.end().await;
+    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
+}
+
+#[tokio::test]
+async fn one_session_ends_with_its_login_and_of_the_own_login_only_the_session() {
+    let live = Live::start(|_| {}).await;
+    let [mine, phones] = ["laptop", "phone"].map(|login| live.token_of("ada", Some(login), HOUR));
+    let mut phone = Tab::join_as(&live, "ada", "phone").await;
+    let mut laptop = Tab::join_as(&live, "ada", "laptop").await;
+    let bob = Tab::join(&live, "bob").await;
+    let target = |id: &str| format!("/api/sessions/{id}");
+
+    check_problem(&delete(&live, &target(&bob.id), &mine).await, 404, "session_not_found");
+    check_problem(&delete(&live, &target("%00"), &mine).await, 404, "session_not_found");
+    check_problem(&delete(&live, &target(&phone.id), "x.y.z").await, 401, "token_invalid");
+    check_ended(&delete(&live, &target(&phone.id), &mine).await, 1, "login");
+    check_told(&mut phone).await;
+    assert_eq!(judged(&live, &phones).await, "token_revoked");
+    check_problem(&delete(&live, &target(&phone.id), &mine).await, 404, "session_not_found");
+    check_problem(&delete(&live, &target(&laptop.id), &phones).await, 401, "token_revoked");
+
+    check_ended(&delete(&live, &target(&laptop.id), &mine).await, 1, "none");
+    check_told(&mut laptop).await;
+    assert_eq!(judged(&live, &mine).await, "accepted");
+}
+
+#[tokio::test]
+async fn who_has_as_many_as_may_be_gets_in_again_by_ending_the_others() {
+    let live = Live::start(|config| config.limits.sessions_per_user = NonZeroUsize::new(2).unwrap()).await;
+    let [mine, phones] = ["laptop", "phone"].map(|login| live.token_of("ada", Some(login), HOUR));
+    let mut tabs = [Tab::join_as(&live, "ada", "phone").await, Tab::join_as(&live, "ada", "phone").await];
+    let mut wire = live.socket().await;
+    wire.say(&format!(r#"40/sessions,{{"token":"{mine}"}}"#)).await;
+    wire.text().await;
+    let (_, refusal) = event(&wire.text().await).unwrap();
+    assert_eq!(refusal[0]["code"], "too_many_sessions");
+
+    for query in ["", "?scope=", "?scope=mine", "?scope=all&scope=others"] {
+        let answer = delete(&live, &format!("/api/sessions{query}"), &mine).await;
+        check_problem(&answer, 400, "payload_invalid");
+        assert_eq!(body(&answer)["field"], "scope", "{query}");
+    }
+    check_ended(&delete(&live, "/api/sessions?scope=others", &mine).await, 2, "login");
+    for tab in &mut tabs {
+        check_told(tab).await;
+    }
+    let tab = Tab::join_as(&live, "ada", "laptop").await;
+    assert_eq!(tab.ready["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(judged(&live, &phones).await, "token_revoked");
+}
+
+#[tokio::test]
+async fn all_end_and_the_token_that_asked_ends_with_them() {
+    let live = Live::start(|_| {}).await;
+    let mine = live.token_of("ada", Some("laptop"), HOUR);
+    let mut tab = Tab::join_as(&live, "ada", "laptop").await;
+    let mut bob = Tab::join(&live, "bob").await;
+    check_ended(&delete(&live, "/api/sessions?scope=all", &mine).await, 1, "login");
+    check_told(&mut tab).await;
+    assert_eq!(judged(&live, &mine).await, "token_revoked");
+    assert_eq!(bob.ask("sessions:list", "").await["ok"], true);
 }

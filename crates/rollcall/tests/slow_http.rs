@@ -141,3 +141,27 @@ async fn a_client_that_takes_no_byte_of_its_answers_is_given_up() {
     timeout(Duration::from_secs(30), given_up).await.expect("given up");
     assert_eq!(live.wire().await.get("/livez").await.status, 200);
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_was_read_is_not_lost() {
+    let live = Live::start(|_| {}).await;
+    let length = 300_000;
+    for (target, content_type, status) in [
+        ("/auth/login", "text/plain", 415),
+        ("/auth/login", "application/json", 413),
+        ("/auth/me", "application/json", 405),
+        ("/nowhere", "application/json", 404),
+    ] {
+        let mut wire = live.wire().await;
+        wire.send(format!(
+            "POST {target} HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
+        ))
+        .await;
+        // The server knows its answer long before the body has come.
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            wire.send("x".repeat(length / 3)).await;
+        }
+        assert_eq!(wire.answer().await.status, status, "{target}");
+    }
+}

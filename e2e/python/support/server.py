@@ -32,6 +32,7 @@ class Server:
         given = {"LOG__FORMAT": "json", "IDENTITY__SECRET": SECRET, "SHUTDOWN__DRAIN": "1s", **settings}
         env.update({f"ROLLCALL_{name}": str(value) for name, value in given.items()})
         env["ROLLCALL_DATA_DIR"] = self.data_dir
+        self.env = env
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", f"127.0.0.1:{port}"],
             cwd=self.data_dir,
@@ -62,6 +63,14 @@ class Server:
                 self.port = int(fields["address"].rsplit(":", 1)[1])
                 self._listening.set()
         self._listening.set()  # the log ended: nothing more is to be waited for
+
+    def run(self, *arguments):
+        """What another command says on the same data; it must end with 0."""
+        done = subprocess.run(
+            [BINARY, *arguments], cwd=self.data_dir, env=self.env, capture_output=True, text=True, timeout=START_S
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def stop(self, keep_data=False):
         """Ends the gateway by SIGTERM and asserts that it exits with 0."""

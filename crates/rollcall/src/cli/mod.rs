@@ -144,7 +144,7 @@ struct Whose {
     /// All logins of this user (its `sub`)
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Everybody's: after a restored backup, or when a signing key was lost
+    /// Everybody's: after a restored backup. A signing key that others may know has to be changed instead
     #[arg(long)]
     all_users: bool,
 }

@@ -1,7 +1,8 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
 //! namespace), `admission` (who may in), `judging` (who has to wait for that), `stay` (a session that is in), `events`
-//! (what its client may do), [`revoking`] and `obeying` (the end of logins), [`presence`] (who is there, and that all are
-//! told), `fanout` (how a change or a message reaches the others), `codes` (how an error ends a socket).
+//! (what its client may do), [`revoking`], `obeying` and `issuer_logout` (the end of logins), [`presence`] (who is there, and
+//! that all are told), [`messaging`] (what other servers send), `fanout` (how a change or a message reaches the others),
+//! `codes` (how an error ends a socket).
 
 pub mod connection;
 mod sessions;
@@ -14,9 +15,12 @@ mod newcomers;
 mod stay;
 mod lifetime;
 mod events;
+pub mod strict;
 pub mod presence;
 pub mod revoking;
 mod obeying;
+mod issuer_logout;
+pub mod messaging;
 mod fanout;
 pub mod items;
 mod farewell;

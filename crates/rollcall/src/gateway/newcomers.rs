@@ -26,6 +26,8 @@ struct Newcomer {
     user: Arc<User>,
     id: SocketId,
     login: Login,
+    /// When it had this login, in milliseconds since the epoch: who came later has it in its first list.
+    since: u64,
 }
 
 impl Newcomers {
@@ -35,9 +37,9 @@ impl Newcomers {
     }
 
     /// A session has come whose login has no other. Only logins that last longer than a token count.
-    pub(super) fn note(&self, user: &Arc<User>, id: &SocketId, login: &Login) {
+    pub(super) fn note(&self, user: &Arc<User>, id: &SocketId, login: &Login, since: u64) {
         let Login::Session(_) = login else { return };
-        let newcomer = Newcomer { user: user.clone(), id: *id, login: login.clone() };
+        let newcomer = Newcomer { user: user.clone(), id: *id, login: login.clone(), since };
         let is_full = self.sender.try_send(newcomer).is_err();
         if self.is_full.swap(is_full, Ordering::Relaxed) != is_full && is_full {
             tracing::warn!("too many logins wait to be looked up: some that are new will not be told of");
@@ -48,11 +50,15 @@ impl Newcomers {
     pub(super) async fn watch(&self, app: &App) {
         let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut receiver) = receiver else { return };
-        while let Some(Newcomer { user, id, login }) = receiver.recv().await {
+        while let Some(Newcomer { user, id, login, since }) = receiver.recv().await {
             let named = store::User { issuer: user.key().issuer, subject: &user.key().subject };
             loop {
+                // Ended meanwhile, perhaps because its user was forgotten: nothing is to be written down of one any more.
+                if user.roster().find(&id).is_none() {
+                    break;
+                }
                 match app.store.first_seen(app.clock.unix_millis(), named, &login).await {
-                    Ok(true) => app.presence.announce(&user, &id),
+                    Ok(true) => app.presence.announce(&user, &id, since),
                     Ok(false) => {}
                     Err(StorageError::Unstorable(_) | StorageError::Damaged(_)) => {}
                     // It comes back: that it is away was logged.

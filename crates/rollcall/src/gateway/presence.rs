@@ -145,8 +145,8 @@ impl Presence {
     }
 
     /// Tells the user's other logins of a session whose login was never seen before.
-    pub(super) fn announce(&self, user: &User, id: &SocketId) {
-        self.fanout.announce(&user.roster(), id);
+    pub(super) fn announce(&self, user: &User, id: &SocketId, since: u64) {
+        self.fanout.announce(&user.roster(), id, since);
     }
 
     /// The user of this key, if it has a session.

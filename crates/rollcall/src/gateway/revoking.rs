@@ -3,6 +3,7 @@
 //! larger, or elsewhere, is `obeying`'s. Does not know: who may ask.
 
 use super::codes::SessionError;
+use super::presence::Ended;
 use crate::app::App;
 use crate::identity::{Login, Revocation};
 use crate::registry::{Grant, SocketId, UserKey, Which};
@@ -81,6 +82,15 @@ impl Held {
     }
 }
 
+impl Ended {
+    /// What is said of it: the weakest of all, or `otherwise` when nobody was there.
+    fn told(self, otherwise: Held) -> Revoked {
+        let weakest = self.grants.iter().map(|grant| Held::of(&grant.login)).min();
+        let held = weakest.unwrap_or(otherwise);
+        Revoked { count: self.grants.len(), held, ends_caller: self.spared }
+    }
+}
+
 impl App {
     /// Ends logins of a user, durably: when this returns their tokens are refused and their sockets are being closed.
     ///
@@ -92,13 +102,16 @@ impl App {
         scope: &Scope,
         caller: Caller<'_>,
     ) -> Result<Revoked, NotRevoked> {
-        let (which, mut rows) = match scope {
+        // Of what ends when nobody is there any more: what the caller's own login shows of its issuer.
+        let mut held = caller.login.map_or(Held::Token, Held::of);
+        let (which, rows) = match scope {
             Scope::Session(id) => {
                 let grant = self.grant_of(user, id).ok_or(NotRevoked::SessionNotFound)?;
                 if caller.login == Some(&grant.login) {
                     return self.close_one(user, *id, caller.session);
                 }
                 let row = self.row_of(user, &grant);
+                held = Held::of(&grant.login);
                 (Which::Login(grant.login, Some(*id)), vec![row])
             }
             Scope::Others => match caller.login {
@@ -115,8 +128,37 @@ impl App {
             Scope::Others | Scope::All => Action::UserRevoked,
         };
         self.write(user, action, caller.by, &rows).await?;
+        let ended = self.end_live(user, &which, action, caller, rows).await?;
+        Ok(ended.told(held))
+    }
+
+    /// Forgets a user, as [`Store::erase`] does, and ends every login.
+    ///
+    /// [`Store::erase`]: crate::store::Store::erase
+    ///
+    /// # Errors
+    /// Nothing was forgotten and nothing has ended.
+    pub async fn erase(&self, user: &UserKey, by: Actor<'_>) -> Result<Revoked, StorageError> {
+        let rows = self.rows_of_all(user, None);
+        let named = User { issuer: user.issuer, subject: &user.subject };
+        let written = self.store.erase(self.clock.unix_millis(), named, &rows, by).await?;
+        self.refuse(written);
+        let caller = Caller { by, login: None, session: None };
+        let ended = self.end_live(user, &Which::All, Action::UserErased, caller, rows).await?;
+        Ok(ended.told(Held::Token))
+    }
+
+    /// Ends the live sessions of what was written down as `rows`, and of what came meanwhile.
+    async fn end_live(
+        &self,
+        user: &UserKey,
+        which: &Which,
+        action: Action,
+        caller: Caller<'_>,
+        mut rows: Vec<Revocation>,
+    ) -> Result<Ended, StorageError> {
         let mut total =
-            self.presence.end(self.clock.now(), user, &which, SessionError::SessionRevoked, caller.session);
+            self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, caller.session);
         // A session may have come, or have got another token, between the look at the list and its end.
         for _ in 0..ROUNDS {
             let is_new = |grant: &&Grant| !rows.iter().any(|row| is_of(row, &grant.login));
@@ -135,10 +177,7 @@ impl App {
             }
             rows.extend(more);
         }
-        let weakest = total.grants.iter().map(|grant| Held::of(&grant.login)).min();
-        // Nobody was there: what the caller's own login shows of its issuer.
-        let held = weakest.or(caller.login.map(Held::of)).unwrap_or(Held::Token);
-        Ok(Revoked { count: total.grants.len(), held, ends_caller: total.spared })
+        Ok(total)
     }
 
     /// Closes one socket of the caller's own login: its tokens are as good as before.
@@ -166,10 +205,15 @@ impl App {
         let named = User { issuer: user.issuer, subject: &user.subject };
         let audit = Audit::of(action, by, Some(named));
         let written = self.store.revoke(self.clock.unix_millis(), rows, &audit).await?;
+        self.refuse(written);
+        Ok(())
+    }
+
+    /// Takes no token of these any more.
+    pub(super) fn refuse(&self, written: Vec<Revocation>) {
         for revocation in written {
             self.identity.revocations().insert(revocation);
         }
-        Ok(())
     }
 
     fn grant_of(&self, user: &UserKey, id: &SocketId) -> Option<Grant> {

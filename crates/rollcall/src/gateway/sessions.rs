@@ -284,7 +284,7 @@ impl Sessions {
             },
             mailbox: self.mailbox.clone(),
         };
-        let expires_at = session.grant.expires_at;
+        let (connected_at, expires_at) = (session.connected_at, session.grant.expires_at);
         let key = UserKey { issuer: principal.issuer, subject: principal.subject.clone() };
         // Asked once more under the lock: a revocation may have come since the token was judged.
         let admit = |_: &Session| !app.identity.revocations().refuses(&principal);
@@ -293,7 +293,7 @@ impl Sessions {
                 app.metrics.connect("accepted");
                 let user = joined.user;
                 if joined.is_first_of_login {
-                    gateway.newcomers.note(&user, &id, &principal.login);
+                    gateway.newcomers.note(&user, &id, &principal.login, connected_at);
                 }
                 self.state = State::In(Stay::new(user, id, expires_at, given));
                 Flow::Continue

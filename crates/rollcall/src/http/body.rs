@@ -1,22 +1,29 @@
-//! The body of a request to `/auth`: small, JSON, in time; or the problem that says which of these it is not.
-//! Does not know: which fields an action wants.
+//! The body of a request: small, of its type, in time; or the problem that says which of these it is not. Does not know:
+//! which fields an action wants.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::HttpBody;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::Problem;
 use crate::app::App;
+use crate::config::Config;
 
 /// What an action wants to be told: a type whose fields are those of a JSON object.
 pub(super) trait Payload: Sized {
     /// Takes and checks its fields; those that nobody asks for are ignored.
     fn parse(fields: &mut Fields) -> Result<Self, Problem>;
+
+    /// Bytes that the body may have.
+    fn body_max(_: &Config) -> usize {
+        BODY_MAX
+    }
 }
 
 /// A body that was read and checked.
@@ -27,7 +34,9 @@ impl<T: Payload> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let mut fields = Fields::read(request, app).await?;
+        let bytes = read(request, app, "application/json", T::body_max(&app.config)).await?;
+        let fields = serde_json::from_slice(&bytes);
+        let mut fields = fields.map(Fields).map_err(|_| unreadable("The body must be a JSON object."))?;
         T::parse(&mut fields).map(Self)
     }
 }
@@ -49,7 +58,7 @@ impl<T: Payload + Default> FromRequest<Arc<App>> for OptionalBody<T> {
 
 /// The fields of a JSON object, taken out one by one.
 #[derive(Debug)]
-pub(super) struct Fields(Map<String, Value>);
+pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);
 
 impl Fields {
     /// A text that must be there.
@@ -59,57 +68,55 @@ impl Fields {
 
     /// A text that may be missing or null.
     pub(super) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Problem> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(Problem::field(name, format!("{name} must be a string")))
-            }
+        let Some(json) = self.json(name) else { return Ok(None) };
+        let text = serde_json::from_str(json.get());
+        text.map_err(|_| Problem::field(name, format!("{name} must be a string")))
+    }
+
+    /// Whatever it is, as it came.
+    pub(super) fn json(&mut self, name: &'static str) -> Option<Box<RawValue>> {
+        self.0.remove(name)
+    }
+}
+
+/// The whole body, whose type must be this one.
+pub(super) async fn read(
+    request: Request,
+    app: &App,
+    media_type: &'static str,
+    max: usize,
+) -> Result<Bytes, Problem> {
+    check_headers(request.headers(), media_type, max)?;
+    let collected = Limited::new(request.into_body(), max).collect();
+    match tokio::time::timeout(app.config.http.body_timeout, collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        Ok(Err(_)) => Err(unreadable("The body could not be read to its end.").closing()),
+        Err(_) => {
+            let detail = "The body did not arrive in time.";
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail).closing())
         }
     }
 }
 
-impl Fields {
-    async fn read(request: Request, app: &App) -> Result<Self, Problem> {
-        check_headers(request.headers())?;
-        let collected = Limited::new(request.into_body(), BODY_MAX).collect();
-        let read = tokio::time::timeout(app.config.http.body_timeout, collected).await;
-        let bytes = match read {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Ok(Err(_)) => {
-                let detail = "The body could not be read to its end.";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "payload_invalid", detail).closing());
-            }
-            Err(_) => {
-                let detail = "The body did not arrive in time.";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail).closing());
-            }
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) | Err(_) => {
-                let detail = "The body must be a JSON object.";
-                Err(Problem::new(StatusCode::BAD_REQUEST, "payload_invalid", detail))
-            }
-        }
-    }
-}
-
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_headers(headers: &HeaderMap, wanted: &'static str, max: usize) -> Result<(), Problem> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") || headers.contains_key(CONTENT_ENCODING) {
-        let detail = "Content-Type must be application/json, without a Content-Encoding.";
+    if !media_type.eq_ignore_ascii_case(wanted) || headers.contains_key(CONTENT_ENCODING) {
+        let detail = format!("Content-Type must be {wanted}, without a Content-Encoding.");
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
         return Err(problem.closing());
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > BODY_MAX as u64) { Err(too_large()) } else { Ok(()) }
+    if length.is_some_and(|length| length > max as u64) { Err(too_large(max)) } else { Ok(()) }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("The body may have at most {BODY_MAX} bytes.");
+fn unreadable(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "payload_invalid", detail)
+}
+
+fn too_large(max: usize) -> Problem {
+    let detail = format!("The body may have at most {max} bytes.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail).closing()
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::HeaderMap;
 use axum::http::header::{FORWARDED, HeaderName};
 
-use crate::config::TrustedProxies;
+use crate::config::{IpPrivacy, TrustedProxies};
 
 /// The other end of the TCP connection; the accept loop puts it into every request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,13 +17,14 @@ pub struct PeerAddress(pub SocketAddr);
 #[derive(Debug)]
 pub struct ClientAddresses {
     trusted: TrustedProxies,
+    privacy: IpPrivacy,
     warned: AtomicBool,
 }
 
 impl ClientAddresses {
-    /// Believes these proxies and nobody else.
-    pub fn new(trusted: TrustedProxies) -> Self {
-        Self { trusted, warned: AtomicBool::new(false) }
+    /// Believes these proxies and nobody else; logs addresses as `privacy` lets it.
+    pub fn new(trusted: TrustedProxies, privacy: IpPrivacy) -> Self {
+        Self { trusted, privacy, warned: AtomicBool::new(false) }
     }
 
     /// The address of the client: never of a trusted proxy unless all hops are, never what a client could have made
@@ -69,8 +70,9 @@ impl ClientAddresses {
 
     fn warn_once(&self, peer: IpAddr) {
         if !self.warned.swap(true, Ordering::Relaxed) {
+            let peer = self.privacy.apply(peer).map(tracing::field::display);
             tracing::warn!(
-                %peer,
+                peer,
                 "a request names a client address in X-Forwarded-For or Forwarded, and its sender is not trusted: if it \
                  is your proxy, add it to http.trusted_proxies"
             );
@@ -151,7 +153,7 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
-        ClientAddresses::new(trusted).find(peer, &headers).to_string()
+        ClientAddresses::new(trusted, IpPrivacy::Full).find(peer, &headers).to_string()
     }
 
     fn check_listed(lines: &[&str], expected: &str) {
@@ -218,7 +220,7 @@ mod tests {
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let addresses = ClientAddresses::new(TrustedProxies::default());
+        let addresses = ClientAddresses::new(TrustedProxies::default(), IpPrivacy::Full);
         let mut headers = HeaderMap::new();
         tracing::subscriber::with_default(subscriber, || {
             addresses.find("203.0.113.9:1".parse().unwrap(), &headers);

@@ -6,8 +6,13 @@ mod auth_refresh;
 mod auth_logout;
 mod auth_me;
 mod auth_password;
+mod auth_backchannel_logout;
 mod sessions_list;
+mod sessions_end;
 mod user_sessions;
+mod user_sessions_end;
+mod user_messages;
+mod user_erase;
 mod health;
 mod jwks;
 mod metrics;
@@ -18,10 +23,12 @@ mod bearer;
 mod body;
 mod caller;
 pub mod client_address;
+mod ended;
 mod origin;
 mod paging;
 mod problem;
 mod query;
+mod rest_of_body;
 mod server_call;
 mod session_list;
 mod token_pair;
@@ -33,9 +40,9 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Uri};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub use client_address::{ClientAddresses, PeerAddress};
 pub use problem::Problem;
@@ -71,6 +78,7 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/auth/logout", post(auth_logout::handle))
         .route("/auth/me", get(auth_me::handle).delete(auth_me::erase))
         .route("/auth/password", post(auth_password::handle))
+        .route("/auth/backchannel-logout", post(auth_backchannel_logout::handle))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
         .layer(from_fn_with_state(Arc::clone(app), origin::guard))
@@ -79,7 +87,8 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
 /// What a user may do with their own sessions.
 fn session_routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
-        .route("/api/sessions", get(sessions_list::handle))
+        .route("/api/sessions", get(sessions_list::handle).delete(sessions_end::many))
+        .route("/api/sessions/{socketId}", delete(sessions_end::one))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
         .layer(from_fn_with_state(Arc::clone(app), origin::guard))
@@ -88,7 +97,10 @@ fn session_routes(app: &Arc<App>) -> Router<Arc<App>> {
 /// What other servers may do; no page calls these, so there is no preflight.
 fn server_routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/api/users/{userId}/sessions", get(user_sessions::handle))
+        .route("/api/users/{userId}", delete(user_erase::handle))
+        .route("/api/users/{userId}/sessions", get(user_sessions::handle).delete(user_sessions_end::all))
+        .route("/api/users/{userId}/sessions/{socketId}", delete(user_sessions_end::one))
+        .route("/api/users/{userId}/messages", post(user_messages::handle))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
 }
@@ -109,7 +121,7 @@ fn ops_routes() -> Router<Arc<App>> {
 }
 
 fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
-    routes.fallback(not_found).layer(map_response(secure)).with_state(app)
+    routes.fallback(not_found).layer(from_fn(rest_of_body::take)).layer(map_response(secure)).with_state(app)
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -190,7 +190,7 @@ impl From<AccountError> for Problem {
             }
             AccountError::Storage(error) => {
                 tracing::warn!(%error, "a request failed because of the database");
-                unavailable("storage_unavailable", "The database is not available; nothing was changed.", 5)
+                unavailable("storage_unavailable", "The database did not answer; try again in a moment.", 5)
             }
         }
     }

@@ -19,6 +19,8 @@ use crate::store::{ApiKey, KeyScope};
 pub(super) struct ServerCall<S> {
     /// Who it is about.
     pub(super) user: UserKey,
+    /// Who calls.
+    pub(super) key: Arc<ApiKey>,
     scope: PhantomData<S>,
 }
 
@@ -32,6 +34,20 @@ pub(super) struct Read;
 
 impl Scope for Read {
     const SCOPE: KeyScope = KeyScope::Read;
+}
+
+/// [`KeyScope::Revoke`].
+pub(super) struct Revoke;
+
+impl Scope for Revoke {
+    const SCOPE: KeyScope = KeyScope::Revoke;
+}
+
+/// [`KeyScope::Send`].
+pub(super) struct Send;
+
+impl Scope for Send {
+    const SCOPE: KeyScope = KeyScope::Send;
 }
 
 #[derive(Deserialize)]
@@ -57,7 +73,7 @@ impl<S: Scope> FromRequestParts<Arc<App>> for ServerCall<S> {
             return Err(no_user());
         }
         let user = UserKey { issuer, subject: user_id.into() };
-        Ok(Self { user, scope: PhantomData })
+        Ok(Self { user, key, scope: PhantomData })
     }
 }
 

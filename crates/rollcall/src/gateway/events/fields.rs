@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::reply::EventError;
-use super::strict;
+use crate::gateway::strict;
 
 /// Reads arguments of events.
 pub(super) struct Fields;

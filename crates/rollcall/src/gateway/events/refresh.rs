@@ -54,7 +54,7 @@ pub(super) fn refresh(gateway: &Arc<Gateway>, now: Instant, stay: &mut Stay, tok
     let admit = || !app.identity.revocations().refuses(&principal);
     let regrant = app.presence.regrant(now, &stay.user, &stay.id, grant, admit);
     if regrant == Regrant::Changed {
-        gateway.newcomers.note(&stay.user, &stay.id, &principal.login);
+        gateway.newcomers.note(&stay.user, &stay.id, &principal.login, app.clock.unix_millis());
     }
     Progress::Done(match regrant {
         Regrant::Done | Regrant::Changed => {

@@ -24,14 +24,18 @@ pub(super) fn read(call: &Call<'_>) -> Result<Request, EventError> {
 
 /// Writes the name down, then shows it.
 pub(super) fn rename(gateway: &Arc<Gateway>, stay: &Stay, label: Option<Arc<str>>) -> Progress {
-    let (gateway, user) = (gateway.clone(), stay.user.clone());
-    let Some(labelled) = user.roster().find(&stay.id).map(|session| session.labelled()) else {
+    let (gateway, user, id) = (gateway.clone(), stay.user.clone(), stay.id);
+    let Some(labelled) = user.roster().find(&id).map(|session| session.labelled()) else {
         return Progress::Done(Err(EventError::SessionNotFound));
     };
     Progress::Later(Box::pin(async move {
         let app = &gateway.app;
         // One at a time for each user: what is written last is what is shown.
         let _turn = gateway.naming.turn(user.key()).await;
+        // Ended meanwhile, perhaps because its user was forgotten.
+        if user.roster().find(&id).is_none() {
+            return Outcome::answer(Err(EventError::SessionNotFound));
+        }
         let named = User { issuer: user.key().issuer, subject: &user.key().subject };
         let device = labelled.to_string();
         let written = app.store.set_label(app.clock.unix_millis(), named, &device, label.as_deref()).await;

@@ -10,6 +10,7 @@ use super::fields::{Fields, text};
 use super::reply::{EventError, Sent};
 use crate::gateway::Gateway;
 use crate::gateway::fanout::{Message, Receivers};
+use crate::gateway::messaging::is_event;
 use crate::gateway::stay::Stay;
 use crate::registry::SocketId;
 
@@ -23,7 +24,7 @@ pub(super) fn send(
     let [to, event, data] = Fields::read(call.json, ["to", "event", "data"])?;
     let (to, event) = (text(to, "to")?, text(event, "event")?);
     let data = data.ok_or_else(|| EventError::invalid("data"))?.get();
-    if event.is_empty() || event.chars().count() > EVENT_CHARACTERS {
+    if !is_event(&event) {
         return Err(EventError::invalid("event"));
     }
     let receivers = match &*to {
@@ -47,6 +48,3 @@ pub(super) fn send(
     let delivered = gateway.app.presence.message(&roster, receivers, &message);
     Ok(Sent { delivered, complete: roster.is_complete() })
 }
-
-/// Unicode code points.
-const EVENT_CHARACTERS: usize = 128;

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    auth_login, auth_logout, auth_me, auth_password, auth_refresh, auth_register, health, jwks, metrics,
-    problem, sessions_list, user_sessions,
+    auth_backchannel_logout, auth_login, auth_logout, auth_me, auth_password, auth_refresh, auth_register,
+    health, jwks, metrics, problem, sessions_end, sessions_list, user_erase, user_messages, user_sessions,
+    user_sessions_end,
 };
 use crate::app::App;
 
@@ -31,8 +32,15 @@ use crate::app::App;
         auth_me::handle,
         auth_me::erase,
         auth_password::handle,
+        auth_backchannel_logout::handle,
         sessions_list::handle,
+        sessions_end::one,
+        sessions_end::many,
         user_sessions::handle,
+        user_sessions_end::all,
+        user_sessions_end::one,
+        user_messages::handle,
+        user_erase::handle,
         jwks::handle,
         health::live,
         health::ready,
@@ -116,7 +124,7 @@ mod tests {
         names.sort_unstable();
         let count = names.len();
         names.dedup();
-        assert!(count == 13 && names.len() == count, "{names:?}");
+        assert!(count == 20 && names.len() == count, "{names:?}");
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn response(status: u16, codes: &[&str]) -> Value {
 /// Tags of what foreign pages may not call.
 const GUARDED: [&str; 2] = [AUTH, SESSIONS];
 
-const CODES: [(&str, &str); 24] = [
+const CODES: [(&str, &str); 22] = [
     ("account_not_found", "the token is good, but its user has no account here"),
     ("credentials_invalid", "the address or the password is wrong"),
     ("email_taken", "another account has the address"),
@@ -117,15 +117,13 @@ const CODES: [(&str, &str); 24] = [
     ("registration_off", "registration is not open"),
     ("request_timeout", "the body did not arrive in time"),
     ("session_not_found", "the user has no such session"),
-    ("storage_unavailable", "the database does not answer; nothing was changed"),
+    ("storage_unavailable", "the database does not answer; what was asked for may have been done"),
     ("token_expired", "the token was good once"),
     ("token_invalid", "the token is not good"),
     ("token_missing", "there is no token"),
     ("token_revoked", "the token's login was ended"),
     ("unavailable", "something that is needed cannot be reached just now"),
     ("unsupported_media_type", "the body is not `application/json`, or compressed"),
-    ("logout_token_invalid", "the logout token is not good"),
-    ("issuer_not_found", "no issuer of this name is configured"),
     ("method_not_allowed", "another method is meant; `Allow` says which"),
-    ("invalid_request", "the logout token is not good"),
+    ("invalid_request", "the logout token is not good, or was used before"),
 ];

@@ -1,0 +1,167 @@
+//! Logout tokens of an issuer, as they come over HTTP: what they end, how often, and what is none.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
+
+#[path = "support/calls.rs"]
+mod calls;
+#[path = "support/issuer.rs"]
+mod issuer;
+#[path = "support/live.rs"]
+mod live;
+#[path = "support/namespace.rs"]
+mod namespace;
+mod support;
+
+use calls::{check_problem, get};
+use issuer::Key;
+use live::Live;
+use live::wire::Answer;
+use namespace::{Tab, told};
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://id.example";
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+
+struct World {
+    live: Live,
+    key: Key,
+    now: u64,
+}
+
+impl World {
+    async fn new() -> Self {
+        let key = Key::p256();
+        let issuers = json!([{
+            "name": "shop", "issuer": ISSUER, "audience": "api", "client_id": "client", "key": key.public_pem
+        }]);
+        let live =
+            Live::start(|config| config.identity.issuers = serde_json::from_value(issuers).unwrap()).await;
+        Self { now: live.clock.unix_seconds(), live, key }
+    }
+
+    /// An access token of a login.
+    fn access(&self, user: &str, login: &str) -> String {
+        let (iat, exp) = (self.now, self.now + 600);
+        self.key
+            .sign(&json!({"iss": ISSUER, "aud": "api", "sub": user, "sid": login, "iat": iat, "exp": exp}))
+    }
+
+    async fn join(&self, user: &str, login: &str) -> Tab {
+        let token = self.access(user, login);
+        Tab::join_with(&self.live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await
+    }
+
+    /// A logout token; `null` takes a claim out.
+    fn logout(&self, id: &str, more: &Value) -> String {
+        let mut claims = json!({
+            "iss": ISSUER, "aud": "client", "iat": self.now, "exp": self.now + 120, "jti": id,
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        for (name, value) in more.as_object().unwrap() {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+                value => claims[name] = value.clone(),
+            }
+        }
+        self.key.sign_text(r#"{"alg":"ES256","typ":"logout+jwt"}"#, &claims.to_string())
+    }
+
+    async fn post(&self, token: &str) -> Answer {
+        let form = format!("logout_token={token}");
+        self.live.wire().await.request("POST", "/auth/backchannel-logout", FORM, &form).await
+    }
+
+    async fn is_good(&self, token: &str) -> bool {
+        get(&self.live, "/api/sessions", token).await.status == 200
+    }
+}
+
+async fn check_told(tab: &mut Tab) {
+    let (error, disconnected) = tab.end().await;
+    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
+}
+
+#[tokio::test]
+async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
+    let world = World::new().await;
+    let mut phone = world.join("ada", "phone").await;
+    let mut laptop = world.join("ada", "laptop").await;
+    let mut bob = world.join("bob", "other").await;
+    let login = world.logout("j1", &json!({"sid": "phone"}));
+    let answer = world.post(&login).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert!(answer.head.contains("cache-control: no-store"), "{answer:?}");
+    check_told(&mut phone).await;
+    assert!(
+        !world.is_good(&world.access("ada", "phone")).await
+            && world.is_good(&world.access("ada", "laptop")).await
+    );
+    check_problem(&world.post(&login).await, 400, "invalid_request");
+
+    assert_eq!(world.post(&world.logout("j2", &json!({"sub": "ada"}))).await.status, 200);
+    check_told(&mut laptop).await;
+    assert!(!world.is_good(&world.access("ada", "laptop")).await);
+    assert_eq!(
+        world.post(&world.logout("j3", &json!({"sub": "nobody"}))).await.status,
+        200,
+        "nothing matched"
+    );
+    assert_eq!(bob.ask("sessions:list", "").await["ok"], true);
+
+    let (data, issuers) = (
+        world.live.folder.path().join("data"),
+        json!([{
+            "name": "shop", "issuer": ISSUER, "audience": "api", "client_id": "client", "key": world.key.public_pem
+        }]),
+    );
+    let restarted = Live::start(|config| {
+        config.data_dir = data;
+        config.identity.issuers = serde_json::from_value(issuers).unwrap();
+    })
+    .await;
+    let answer = get(&restarted, "/api/sessions", &world.access("ada", "phone")).await;
+    check_problem(&answer, 401, "token_revoked");
+}
+
+#[tokio::test]
+async fn what_is_no_logout_token_ends_nothing() {
+    let world = World::new().await;
+    let mut tab = world.join("ada", "phone").await;
+    for bad in [
+        world.access("ada", "phone"),
+        world.logout("a", &json!({"sid": "phone", "nonce": "n"})),
+        world.logout("b", &json!({"sid": "phone", "aud": "api"})),
+        world.logout("c", &json!({"sid": "phone", "events": null})),
+        world.logout("d", &json!({"sid": "phone", "exp": world.now - 120})),
+        world.logout("e", &json!({"sid": null})),
+        world.logout("f", &json!({"sid": "phone", "jti": null})),
+        Key::p256().sign(&json!({"iss": ISSUER, "aud": "client"})),
+        "x.y.z".to_owned(),
+        String::new(),
+    ] {
+        check_problem(&world.post(&bad).await, 400, "invalid_request");
+    }
+    let good = world.logout("g", &json!({"sid": "phone"}));
+    let request = async |headers: &str, body: &str| {
+        world.live.wire().await.request("POST", "/auth/backchannel-logout", headers, body).await
+    };
+    check_problem(&request(FORM, "").await, 400, "payload_invalid");
+    check_problem(
+        &request(FORM, &format!("logout_token={good}&logout_token={good}")).await,
+        400,
+        "payload_invalid",
+    );
+    check_problem(&request("", &format!("logout_token={good}")).await, 415, "unsupported_media_type");
+    check_problem(&request(FORM, &"x".repeat(20_000)).await, 413, "payload_too_large");
+    assert!(tab.heard().await.iter().all(|name| name != "sessions:error"));
+    assert_eq!(world.post(&good).await.status, 200, "none of it has spent the good one");
+    check_told(&mut tab).await;
+}
+
+#[tokio::test]
+async fn without_a_client_id_there_is_no_such_thing() {
+    let live = Live::start(|_| {}).await;
+    let answer =
+        live.wire().await.request("POST", "/auth/backchannel-logout", FORM, "logout_token=x.y.z").await;
+    check_problem(&answer, 404, "not_found");
+}
