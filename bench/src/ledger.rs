@@ -33,10 +33,12 @@ pub(crate) enum Violation {
     AckWrong,
     /// A session that was cut was not let in again.
     NotReadyAgain,
+    /// The connection was still there long after the goodbye.
+    NotLetGo,
 }
 
 impl Violation {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::ReadyTwice,
         Self::ReadyWithoutSelf,
         Self::ReadyForAnother,
@@ -50,6 +52,7 @@ impl Violation {
         Self::MessageLost,
         Self::AckWrong,
         Self::NotReadyAgain,
+        Self::NotLetGo,
     ];
 }
 
@@ -69,6 +72,7 @@ impl fmt::Display for Violation {
             Self::MessageLost => "a relayed message was not heard",
             Self::AckWrong => "an acknowledgement is wrong",
             Self::NotReadyAgain => "the session was not let in again",
+            Self::NotLetGo => "the connection was not closed after the goodbye",
         })
     }
 }
@@ -141,16 +145,16 @@ mod tests {
             ledger.note(violation, place, "seen");
         }
         for index in 0..20 {
-            ledger.note(Violation::NotReadyAgain, index, "eof");
+            ledger.note(Violation::NotLetGo, index, "open");
         }
-        assert_eq!(ledger.total(), 33);
-        let last = Entry { violation: "the session was not let in again".into(), count: 21 };
+        assert_eq!(ledger.total(), 34);
+        let last = Entry { violation: "the connection was not closed after the goodbye".into(), count: 21 };
         assert_eq!(ledger.entries().pop(), Some(last));
         assert_eq!(ledger.examples().len(), EXAMPLES_MAX);
         assert_eq!(ledger.examples()[1], "session 1: ready does not list its own socket: seen");
         let mut both = Ledger::default();
         both.note(Violation::ReadyTwice, 7, "seen");
         both.add(&ledger);
-        assert_eq!((both.total(), both.examples().len()), (34, EXAMPLES_MAX));
+        assert_eq!((both.total(), both.examples().len()), (35, EXAMPLES_MAX));
     }
 }

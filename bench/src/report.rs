@@ -51,6 +51,8 @@ pub(crate) struct Visit {
     pub(crate) ready_p50_ms: f64,
     pub(crate) ready_p90_ms: f64,
     pub(crate) ready_p99_ms: f64,
+    /// The mean of the `sessions:update` packets of the ramp; absent when there were none.
+    pub(crate) bytes_per_update: Option<f64>,
     /// Absent when no process was named.
     pub(crate) server: Option<Server>,
     /// Absent when nobody stayed.
@@ -79,8 +81,10 @@ pub(crate) struct Hold {
     /// Engine.IO pings that were answered.
     pub(crate) pings: u64,
     pub(crate) sessions_at_end: usize,
-    /// Absent when no process was named.
+    /// Absent when no process was named, as the next.
     pub(crate) cpu_micros_per_session_second: Option<f64>,
+    /// At the end, when the garbage of the ramp is gone; against the server before the first visit.
+    pub(crate) resident_bytes_per_session: Option<f64>,
 }
 
 /// One line of a report.
@@ -128,6 +132,9 @@ impl fmt::Display for Visit {
         if let Some(hold) = &self.hold {
             if let Some(cpu) = hold.cpu_micros_per_session_second {
                 writeln!(f, "  {:<30}{cpu:>12.3} µs a session and second", "idle CPU")?;
+            }
+            if let Some(resident) = hold.resident_bytes_per_session {
+                line(f, "resident, at the end", resident, "bytes a session")?;
             }
             writeln!(f, "  {:<30}{:>12} in {:.0} s", "pings answered", hold.pings, hold.seconds)?;
         }

@@ -13,12 +13,10 @@ pub(crate) fn percentile(sorted: &[u32], percent: u32) -> Option<u32> {
     sorted.get(last.min(rank as usize - 1)).copied()
 }
 
-/// `now` against `before` in percent of `before`: 5.0 stands for five more in a hundred. 0 when `before` is 0.
-pub(crate) fn growth_percent(before: u64, now: u64) -> f64 {
-    if before == 0 {
-        return 0.0;
-    }
-    (now as f64 - before as f64) / before as f64 * 100.0
+/// `now` against `before` in percent of `before`: 5.0 stands for five more in a hundred. `None` when `before` was
+/// nothing.
+pub(crate) fn growth_percent(before: f64, now: f64) -> Option<f64> {
+    (before > 0.0).then(|| (now - before) / before * 100.0)
 }
 
 /// `duration` in whole microseconds; more than an hour is as good as an hour.
@@ -92,8 +90,8 @@ mod tests {
 
     #[test]
     fn growth_is_in_percent_of_what_was() {
-        assert_eq!(growth_percent(200, 210), 5.0);
-        assert_eq!(growth_percent(200, 100), -50.0);
-        assert_eq!(growth_percent(0, 100), 0.0);
+        assert_eq!(growth_percent(200.0, 210.0), Some(5.0));
+        assert_eq!(growth_percent(200.0, 100.0), Some(-50.0));
+        assert_eq!(growth_percent(0.0, 100.0), None);
     }
 }

@@ -124,8 +124,9 @@ pub(crate) struct ConnectArgs {
 pub(crate) struct IdleArgs {
     #[command(flatten)]
     pub(crate) load: Load,
-    /// Seconds to stay connected in the first round; less than the server's ping interval shows nothing.
-    #[arg(long, default_value = "30", value_parser = seconds)]
+    /// Seconds to stay connected in the first round; another number than a multiple of the server's ping interval counts
+    /// a ping too many or too few for the time.
+    #[arg(long, default_value = "50", value_parser = seconds)]
     pub(crate) hold: Duration,
     /// Rounds of connect and leave.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]

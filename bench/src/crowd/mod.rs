@@ -192,10 +192,10 @@ impl Crowd {
         self.tabs.get(index)?.as_ref().map(|tab| &tab.session)
     }
 
-    /// Clients that began to connect more than `age` ago and are not ready.
-    pub(crate) fn overdue(&self, age: Duration) -> Vec<usize> {
+    /// Clients that began to connect more than `age` ago and are not yet as `awaited` says.
+    pub(crate) fn overdue(&self, age: Duration, awaited: fn(&Session) -> bool) -> Vec<usize> {
         let now = clock::now();
-        let late = |tab: &Tab| !tab.session.is_ready() && now.saturating_duration_since(tab.since) > age;
+        let late = |tab: &Tab| !awaited(&tab.session) && now.saturating_duration_since(tab.since) > age;
         let tabs = self.tabs.iter().enumerate();
         tabs.filter_map(|(index, tab)| tab.as_ref().is_some_and(late).then_some(index)).collect()
     }

@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::{Crowd, CrowdError, End, News, What};
 use crate::clock;
 use crate::ledger::Violation;
+use crate::session::Session;
 use crate::stats::micros_u32;
 
 /// What a ramp took.
@@ -91,7 +92,8 @@ impl Crowd {
         }
     }
 
-    /// Ends all sessions as closed tabs do; says how many the server had not let go within `patience`.
+    /// Ends all sessions as closed tabs do; notes those that the server had not let go within `patience`, and says how
+    /// many they are.
     pub(crate) fn leave_all(&mut self, patience: Duration) -> Result<usize, CrowdError> {
         let began = clock::now();
         let mut progress = Progress::new(began, "leaving");
@@ -112,13 +114,20 @@ impl Crowd {
         }
         let held = self.live();
         for index in 0..self.seats() {
+            if self.session(index).is_some() {
+                self.ledger().note(
+                    Violation::NotLetGo,
+                    index,
+                    format_args!("{} s later", patience.as_secs()),
+                );
+            }
             self.hang_up(index);
         }
         Ok(held)
     }
 
     fn check_deadlines(&self) -> Result<(), CrowdError> {
-        match self.overdue(SETTLE_MAX).first() {
+        match self.overdue(SETTLE_MAX, Session::is_settled).first() {
             Some(&index) => Err(CrowdError::Session { index, end: End::TimedOut(SETTLE_MAX.as_secs()) }),
             None => Ok(()),
         }

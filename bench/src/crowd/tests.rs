@@ -45,6 +45,32 @@ fn a_list_that_stays_wrong_is_noted_for_each_session() {
 }
 
 #[test]
+fn a_session_that_gets_ready_and_no_update_is_overdue_for_who_waits_for_both() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut crowd = crowd(address_of(&listener));
+    let script = Script { to_one: &GREETING[..2], to_all: &[], hangs_up: false };
+    thread::spawn(move || serve(&listener, &script));
+    (0..4).for_each(|index| crowd.open(index).unwrap());
+    let deadline = clock::now() + PATIENCE;
+    while !crowd.overdue(Duration::ZERO, Session::is_ready).is_empty() && clock::now() < deadline {
+        crowd.watch(ramp::TURN).unwrap();
+    }
+    assert!(crowd.overdue(Duration::ZERO, Session::is_ready).is_empty());
+    assert_eq!(crowd.overdue(Duration::ZERO, Session::is_settled), [0, 1, 2, 3]);
+    assert!(crowd.overdue(PATIENCE, Session::is_settled).is_empty());
+}
+
+#[test]
+fn a_connection_that_the_server_keeps_after_the_goodbye_is_noted() {
+    let (mut crowd, result) = connect(Script { to_one: &GREETING, to_all: &[UPDATE], hangs_up: false });
+    result.unwrap();
+    assert_eq!(crowd.leave_all(Duration::ZERO).unwrap(), 4);
+    let ledger = crowd.ledger();
+    assert_eq!(ledger.entries()[0].violation, Violation::NotLetGo.to_string());
+    assert_eq!((ledger.total(), crowd.live()), (4, 0));
+}
+
+#[test]
 fn a_session_that_is_dropped_is_noted() {
     let (mut crowd, result) = connect(Script { to_one: &GREETING, to_all: &[UPDATE], hangs_up: true });
     result.unwrap();

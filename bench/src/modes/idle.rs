@@ -17,7 +17,8 @@ use crate::stats::growth_percent;
 #[derive(Debug, Serialize)]
 pub(crate) struct Idle {
     pub(crate) rounds: Vec<Visit>,
-    /// Resident memory with all connected, last round against first; absent of one round.
+    /// Resident bytes per session, last round against first; absent of one round. The whole process would hide in its
+    /// own size what a session has come to cost more.
     pub(crate) growth_percent: Option<f64>,
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report<Idle>, ModeError> {
 fn growth(rounds: &[Visit]) -> Option<f64> {
     let [first, .., last] = rounds else { return None };
     let (first, last) = (first.server.as_ref()?, last.server.as_ref()?);
-    Some(growth_percent(first.resident_connected_bytes, last.resident_connected_bytes))
+    growth_percent(first.resident_bytes_per_session, last.resident_bytes_per_session)
 }
 
 impl fmt::Display for Idle {
@@ -50,7 +51,7 @@ impl fmt::Display for Idle {
             write!(f, "{round}")?;
         }
         match self.growth_percent {
-            Some(growth) => line(f, "growth over all rounds", growth, "%"),
+            Some(growth) => line(f, "growth of bytes a session", growth, "%"),
             None => Ok(()),
         }
     }

@@ -19,7 +19,11 @@ use crate::stats::{Latency, micros_u32};
 /// What was heard, and how soon.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Relay {
+    /// Asked for: joins a second, and then sends.
     pub(crate) rate: u32,
+    /// Had: those that were told to all, or answered.
+    pub(crate) joins_per_second: f64,
+    pub(crate) sends_per_second: f64,
     /// From a session's CONNECT on the wire to another one's `sessions:update` with it.
     pub(crate) join: Latency,
     /// From a session's goodbye to another one's `sessions:update` without it.
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &RelayArgs) -> Result<Report<Relay>, ModeError> {
     let mut joins =
         Joins { stay, states: vec![Joiner::default(); users], told: Vec::new(), untold: Vec::new() };
     joins.run(&mut crowd, args)?;
+    figures.joins_per_second = (joins.told.len() / stay) as f64 / args.seconds.as_secs_f64();
     figures.cpu_micros_per_join = meter.micros_each(before, (joins.told.len() / stay) as u64)?;
     figures.join = Latency::of(&mut joins.told);
     figures.leave = Latency::of(&mut joins.untold);
@@ -63,6 +68,7 @@ pub(crate) fn run(args: &RelayArgs) -> Result<Report<Relay>, ModeError> {
     let before = meter.read()?;
     let mut sends = Sends { stay, under_way: vec![None; users], ..Sends::default() };
     sends.run(&mut crowd, args)?;
+    figures.sends_per_second = sends.acked.len() as f64 / args.seconds.as_secs_f64();
     figures.cpu_micros_per_send = meter.micros_each(before, sends.acked.len() as u64)?;
     figures.send = Latency::of(&mut sends.heard);
     figures.ack = Latency::of(&mut sends.acked);

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::crowd::{Crowd, CrowdError, End, News, Progress, What, backoff, chance};
 use crate::handshake::HandshakeError;
 use crate::ledger::Violation;
-use crate::session::SessionEnd;
+use crate::session::{Session, SessionEnd};
 use crate::stats::{Latency, micros_u32};
 
 /// The clients that return.
@@ -82,7 +82,7 @@ impl Returning {
             }
             if now - last_look > LOOK {
                 last_look = now;
-                for index in crowd.overdue(ATTEMPT_MAX) {
+                for index in crowd.overdue(ATTEMPT_MAX, Session::is_ready) {
                     crowd.hang_up(index);
                     self.storm.turned_away.late += 1;
                     self.schedule(index);
@@ -93,16 +93,22 @@ impl Returning {
                 progress.say(now, settled, self.storm.cut);
             }
         }
+        // Not each `ready` that came: one who was ready and then was lost is not there, or comes twice.
+        let is_ready = |crowd: &Crowd, index| crowd.session(index).is_some_and(Session::is_ready);
         for index in 0..crowd.seats() {
-            if self.first[index].is_some() && crowd.session(index).is_none_or(|session| !session.is_ready()) {
+            if self.first[index].is_none() {
+                continue;
+            }
+            if is_ready(crowd, index) {
+                self.storm.ready += 1;
+            } else {
                 let tries = self.tries[index];
                 crowd.ledger().note(Violation::NotReadyAgain, index, format_args!("{tries} tries"));
             }
         }
-        self.storm.ready = self.latencies.len();
         self.storm.seconds = (last_ready - self.began).as_secs_f64();
         self.storm.to_ready = Latency::of(&mut self.latencies);
-        self.storm.cpu_micros_per_return = meter.micros_each(before, self.storm.ready as u64)?;
+        self.storm.cpu_micros_per_return = meter.micros_each(before, self.storm.to_ready.count as u64)?;
         self.storm.resident_peak_bytes = before.map(|_| peak);
         Ok(self.storm)
     }

@@ -168,4 +168,23 @@ mod tests {
         assert!(to_ready.max_ms >= 500.0, "the back-off of a second, less a half at most: {to_ready}");
         assert_eq!(report.violations_total, 0, "{:?}", report.examples);
     }
+
+    #[test]
+    fn a_client_that_is_lost_after_its_ready_and_comes_again_is_counted_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let load = Load { sessions: 1, per_user: 1, canned: true, ..load(address_of(&listener)) };
+        thread::spawn(move || {
+            let update = bare::update(0);
+            let first = bare::greet(listener.accept().unwrap().0, &update).unwrap();
+            // Ready, and gone before its update.
+            drop(bare::greet(listener.accept().unwrap().0, b"").unwrap());
+            let mut third = bare::greet(listener.accept().unwrap().0, &update).unwrap();
+            drop(first);
+            assert!(third.read(&mut [0; 64]).unwrap() > 0);
+        });
+        let (within_ms, patience) = (Duration::ZERO, Duration::from_secs(30));
+        let report = run(&StormArgs { load, cut: Cut::Client, within_ms, patience }).unwrap();
+        let Storm { ready, tries, to_ready, .. } = report.figures;
+        assert_eq!((ready, tries, to_ready.count), (1, 2, 2));
+    }
 }

@@ -27,13 +27,15 @@ pub(super) fn visit(
     meter: Meter,
     first: Option<Usage>,
 ) -> Result<Visit, ModeError> {
-    let before = meter.read()?;
+    let (before, tally) = (meter.read()?, crowd.tally());
     let Ramp { took, latencies } = crowd.ramp(0..plan.sessions as usize, plan.in_flight)?;
     crowd.compare_lists(LISTS_MAX)?;
     let connected = meter.read()?;
+    let updates = crowd.tally().updates - tally.updates;
+    let update_bytes = crowd.tally().update_bytes - tally.update_bytes;
     crowd.hold(plan.settle, "settling")?;
     let idle = meter.read()?;
-    let hold = hold(crowd, plan, meter)?;
+    let hold = hold(crowd, plan, meter, first)?;
     let not_let_go = crowd.leave_all(LEAVE_MAX)?;
     crowd.hold(plan.settle, "settling")?;
     let left = meter.read()?;
@@ -58,6 +60,7 @@ pub(super) fn visit(
         ready_p50_ms: millis(50),
         ready_p90_ms: millis(90),
         ready_p99_ms: millis(99),
+        bytes_per_update: (updates > 0).then(|| update_bytes as f64 / updates as f64),
         server,
         hold,
         not_let_go,
@@ -65,7 +68,12 @@ pub(super) fn visit(
 }
 
 /// Stays as long as planned; `None` if that is nothing.
-fn hold(crowd: &mut Crowd, plan: Plan, meter: Meter) -> Result<Option<Hold>, ModeError> {
+fn hold(
+    crowd: &mut Crowd,
+    plan: Plan,
+    meter: Meter,
+    first: Option<Usage>,
+) -> Result<Option<Hold>, ModeError> {
     if plan.hold.is_zero() {
         return Ok(None);
     }
@@ -73,11 +81,15 @@ fn hold(crowd: &mut Crowd, plan: Plan, meter: Meter) -> Result<Option<Hold>, Mod
     crowd.hold(plan.hold, "holding")?;
     let seconds = plan.hold.as_secs_f64();
     let cpu = meter.micros_each(before, u64::from(plan.sessions))?;
+    let resident = first
+        .zip(meter.read()?)
+        .map(|(first, now)| difference(first.resident_bytes, now.resident_bytes) / f64::from(plan.sessions));
     Ok(Some(Hold {
         seconds,
         pings: crowd.tally().pings - pings,
         sessions_at_end: crowd.live(),
         cpu_micros_per_session_second: cpu.map(|micros| micros / seconds),
+        resident_bytes_per_session: resident,
     }))
 }
 
