@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from . import charts, machine, plan, run, servers, tables
-from .results import Results
+from .results import JUDGED, Results
 from .servers import ROOT, Failed
 
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -27,8 +27,7 @@ RESULTS = ROOT / "bench" / "results"
 
 def main(arguments):
     if arguments[:1] == ["--render"] and len(arguments) == 2:
-        publish(Results(json.loads(Path(arguments[1]).read_text(encoding="utf-8"))))
-        return 0
+        return publish(Results(json.loads(Path(arguments[1]).read_text(encoding="utf-8"))))
     if arguments:
         print(__doc__, file=sys.stderr)
         print("The steps:", *(step.name for step in plan.steps(plan.FULL, quick=False)), file=sys.stderr)
@@ -48,17 +47,20 @@ def main(arguments):
         return 2
     # Only a run of everything is a result to keep: parts of two runs cannot be compared.
     whole = not any(given.values())
+    # Before the build: what is committed or changed while it runs is not what is measured.
+    commit = machine.commit(ROOT)
     try:
         run.prepare(systems, stock_clients=not quick)
+        versions = {system: servers.describe(system) for system in systems}
     except Failed as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 2
     data = {
         "date": datetime.date.today().isoformat(),
-        "commit": machine.commit(ROOT),
+        "commit": commit,
         "command": " ".join(["make bench", *(f"{name}={value}" for name, value in given.items() if value)]),
-        "machine": machine.describe(),
-        "versions": {system: servers.describe(system) for system in systems},
+        "machine": machine.describe() | {"pinned": servers.pins()},
+        "versions": versions,
         "sizes": dataclasses.asdict(sizes),
         "runs": [],
     }
@@ -76,19 +78,34 @@ def main(arguments):
     results = Results(data)
     for name, text in tables.all_tables(results).items():
         print(f"\n{name}\n\n{text}")
-    if whole:
-        publish(results)
     print(f"\nall of it: {file}")
-    failed = [run for run in data["runs"] if run.get("error")]
-    return 1 if failed or results.violations() else 0
+    unpublished = publish(results) if whole else 0
+    broken = [rule for _, system, rule, _ in results.violations() if system in JUDGED]
+    return 1 if unpublished or broken or results.failed(systems) else 0
+
+
+def unpublishable(results):
+    """Why documents may not show a run; empty when they may."""
+    commit = results.data["commit"]
+    if commit.endswith("-dirty"):
+        return f"{commit} is not what is committed"
+    failed = results.failed(JUDGED)
+    if failed:
+        return f"{failed[0]['system']}, {failed[0]['step']}, round {failed[0]['round']}: {failed[0]['error']}"
+    return ""
 
 
 def publish(results):
-    """Into the documents of this checkout."""
+    """Into the documents of this checkout, unless they must not show it: then 1."""
+    against = unpublishable(results)
+    if against:
+        print(f"bench: nothing is published: {against}", file=sys.stderr)
+        return 1
     text = DOCUMENT.read_text(encoding="utf-8")
     DOCUMENT.write_text(tables.rewrite(text, tables.all_tables(results)), encoding="utf-8")
     drawn = charts.draw(results, DOCUMENT.parent)
     print("written:", DOCUMENT.relative_to(ROOT), *(f"docs/{name}" for name in drawn))
+    return 0
 
 
 def write(file, data):

@@ -37,7 +37,7 @@ def draw(results, folder):
 
 def cost(plot, results):
     """CPU per connect and bytes per session at each number of sessions."""
-    systems = results.systems("curve")
+    systems = results.measured("curve")
     if not systems:
         return None
     figure, (left, right) = plot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -64,7 +64,7 @@ def cost(plot, results):
 
 def peers(plot, results):
     """Bars: CPU, connects a second, memory."""
-    systems = results.systems("connect")
+    systems = results.measured("connect")
     if not systems:
         return None
     panels = (
@@ -89,7 +89,7 @@ def peers(plot, results):
 
 def latency(plot, results):
     """How soon one session hears of another: p50, p90 and p99."""
-    systems = results.systems("relay")
+    systems = results.measured("relay")
     panels = [("join", "a join, seen as sessions:update, ms"), ("send", "sessions:send to sessions:message, ms")]
     panels = [(what, title) for what, title in panels
               if any(results.figure("relay", system, what, "count") for system in systems)]

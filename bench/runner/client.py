@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from .servers import CLIENT_CORE, RELEASE, Failed, pinned, tail
@@ -31,16 +32,21 @@ def _run(command, server, mode, errors):
     client = subprocess.Popen(
         command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
     )
+    # Over all of it: neither `readline` nor what is written to a client that hangs has a time-out of its own.
+    late = threading.Event()
+    watch = threading.Timer(RUN_MAX, lambda: (late.set(), client.kill()))
+    watch.start()
     try:
         if mode == "storm" and client.stdout.readline() == "standing\n":
             server.restart()
             client.stdin.write(f"go {server.pid}\n")
             client.stdin.flush()
-        client.communicate(timeout=RUN_MAX)
+        client.communicate()
         return client.returncode
-    except subprocess.TimeoutExpired:
-        raise Failed(f"rollcall-bench {mode}: not done after {RUN_MAX} s") from None
     finally:
+        watch.cancel()
         if client.poll() is None:
             client.kill()
             client.wait()
+        if late.is_set():
+            raise Failed(f"rollcall-bench {mode}: not done after {RUN_MAX} s")

@@ -20,6 +20,7 @@ class Sizes:
     levels: tuple
     idle: int
     idle_most: int
+    # A multiple of the ping interval of 25 s, so that each session has as many pings as the time says.
     hold: int
     growth_rounds: int
     settle_ms: int
@@ -43,7 +44,7 @@ FULL = Sizes(
     levels=(1_000, 5_000, 10_000, 19_000),
     idle=8_000,
     idle_most=19_000,
-    hold=60,
+    hold=50,
     growth_rounds=10,
     settle_ms=1_500,
     storm=19_000,
@@ -65,7 +66,7 @@ QUICK = Sizes(
     levels=(500, 1_000, 2_000),
     idle=2_000,
     idle_most=4_000,
-    hold=30,
+    hold=25,
     growth_rounds=3,
     settle_ms=500,
     storm=2_000,
@@ -114,7 +115,7 @@ def steps(sizes, quick):
     speaking = lambda system, number: system != FLOOR  # noqa: E731
     rollcall = lambda system, number: system == ROLLCALL  # noqa: E731
     once = lambda system, number: system == ROLLCALL and number == 1  # noqa: E731
-    # A minute of every peer in each round would be most of the time; of what is judged it is worth it.
+    # So long a stay of every peer in each round would be most of the time; of what is judged it is worth it.
     idle = rollcall if quick else everybody
     curve = rollcall if quick else everybody
 

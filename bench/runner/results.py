@@ -1,8 +1,10 @@
-"""Figures out of the raw reports: medians over the rounds, ratios between systems, and what must be reached.
-Knows the reports of the load client; nothing of how they are shown."""
+"""Figures out of the raw reports: medians and spreads over the rounds, ratios between systems, and what failed. Knows
+the reports of the load client; nothing of what must be reached, and of how figures are shown."""
 
-from dataclasses import dataclass
 from statistics import median
+
+# Whose figures are judged: a run of theirs that failed spoils the whole.
+JUDGED = ("rollcall", "floor")
 
 
 class Results:
@@ -12,28 +14,39 @@ class Results:
         self.data = data
         self.runs = data["runs"]
 
+    def of(self, step, system):
+        """The runs of a step, in the order of the rounds."""
+        return [run for run in self.runs if (run["step"], run["system"]) == (step, system)]
+
     def reports(self, step, system):
         """The reports of a step, one a round, without those that failed."""
-        return [
-            run["report"]
-            for run in self.runs
-            if (run["step"], run["system"]) == (step, system) and run.get("report")
-        ]
+        return [run["report"] for run in self.of(step, system) if not run.get("error") and run.get("report")]
+
+    def figures(self, step, system, *path):
+        """By round, what stands at `path` in the reports that have it."""
+        found = {run["round"]: pick(run.get("report"), path) for run in self.of(step, system) if not run.get("error")}
+        return {number: value for number, value in found.items() if value is not None}
 
     def figure(self, step, system, *path):
         """The median over the rounds of what stands at `path` in the reports; `None` when nothing does."""
-        found = [value for value in (pick(report, path) for report in self.reports(step, system)) if value is not None]
+        found = self.figures(step, system, *path).values()
         return median(found) if found else None
 
-    def error(self, step, system):
-        """Why a step has no figure for a system: what the first run that failed said."""
-        failed = (run.get("error") for run in self.runs if (run["step"], run["system"]) == (step, system))
-        return next((error for error in failed if error), None)
-
     def systems(self, step):
-        """Whom a step was measured of, in their order."""
-        seen = [run["system"] for run in self.runs if run["step"] == step and run.get("report")]
-        return list(dict.fromkeys(seen))
+        """Whom a step was measured of, in their order; also those of whom nothing came."""
+        return list(dict.fromkeys(run["system"] for run in self.runs if run["step"] == step))
+
+    def measured(self, step):
+        """Those of them of whom something came."""
+        return [system for system in self.systems(step) if self.reports(step, system)]
+
+    def failures(self, step, system):
+        """What the runs of a step that failed said."""
+        return [run["error"] for run in self.of(step, system) if run.get("error")]
+
+    def failed(self, systems):
+        """The runs of these systems that failed."""
+        return [run for run in self.runs if run.get("error") and run["system"] in systems]
 
     def violations(self):
         """What was told wrong: `(step, system, rule, count)`."""
@@ -47,17 +60,31 @@ class Results:
 
     def cpu_per_connect(self, system, step="connect"):
         """Microseconds."""
-        return self.figure(step, system, "levels", 0, "server", "cpu_micros_per_connect")
+        return self.figure(step, system, *CPU)
 
-    def bytes_per_session(self, system, most=False):
-        """Resident bytes of an idle session, with `most` at the largest number of them; from the steps `connect` and
-        `curve`, which hold as many, where it was not left to idle."""
+    def cpu_spread(self, system, step="connect"):
+        """The least and the most of them over the rounds."""
+        return spread(self.figures(step, system, *CPU).values())
+
+    def cpu_ratios(self, one, other):
+        """The least and the most that one `(system, step)` takes of another's CPU, each in the same round."""
+        ones, others = (self.figures(step, system, *CPU) for system, step in (one, other))
+        return spread([over(ones[number], others[number]) for number in ones.keys() & others.keys()])
+
+    def bytes_per_session(self, system):
+        """Resident bytes of an idle session: at the end of the hold, when the garbage of the ramp is gone; without one
+        as soon as all have settled, from the step `connect` where the system was not left to idle."""
         held = ("server", "resident_bytes_per_session")
-        if not most:
-            idled = self.figure("idle", system, "rounds", 0, *held)
-            return idled if idled is not None else self.figure("connect", system, "levels", 0, *held)
-        idled = self.figure("idle-most", system, "rounds", 0, *held)
-        return idled if idled is not None else self.figure("curve", system, "levels", -1, *held)
+        found = (
+            self.figure("idle", system, "rounds", 0, "hold", held[1]),
+            self.figure("idle", system, "rounds", 0, *held),
+            self.figure("connect", system, "levels", 0, *held),
+        )
+        return next((value for value in found if value is not None), None)
+
+    def bytes_at_most(self, system):
+        """The same at the most sessions: the last level of `curve`, which everybody has gone through."""
+        return self.figure("curve", system, "levels", -1, "server", "resident_bytes_per_session")
 
     def curve(self, system, what):
         """`(sessions, median)` at each level, for a field of `server`."""
@@ -68,79 +95,6 @@ class Results:
             (level["sessions"], self.figure("curve", system, "levels", place, "server", what))
             for place, level in enumerate(reports[0]["levels"])
         ]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A figure that must be reached."""
-
-    name: str
-    figure: float | None
-    bar: float
-    goal: float | None
-    # How a number is written: `format(number)`.
-    write: callable
-    # Whether more is better.
-    more: bool = False
-
-    def verdict(self):
-        """`goal met`, `bar met`, `not met` or `not measured`."""
-        if self.figure is None:
-            return "not measured"
-        reaches = lambda limit: self.figure >= limit if self.more else self.figure <= limit  # noqa: E731
-        if self.goal is not None and reaches(self.goal):
-            return "goal met"
-        if not reaches(self.bar):
-            return "**not met**"
-        return "met" if self.goal is None else "bar met, goal not"
-
-
-def rows(results):
-    """What Rollcall must reach, with what it has reached."""
-    cpu = results.cpu_per_connect
-    own = "rollcall"
-    times = lambda number: f"{number:.2f} ×"  # noqa: E731
-    better = lambda number: f"{number:.1f} ×"  # noqa: E731
-    whole = lambda number: f"{number:,.0f}"  # noqa: E731
-    percent = lambda number: f"{number:.1f} %"  # noqa: E731
-    micros = lambda number: f"{number:.2f} µs"  # noqa: E731
-    growth = results.figure("growth", own, "growth_percent")
-    burst = results.figure("fanout", own, "burst", "frames_per_socket")
-    storm = results.reports("storm", own) + results.reports("storm-polling", own)
-    back = min((100 * report["ready"] / report["cut"] for report in storm if report["cut"]), default=None)
-    sizes = results.data["sizes"]
-    return [
-        Row("CPU per connect + `ready` + `update`, against the floor", over(cpu(own), cpu("floor")), 2.5, 1.8, times),
-        Row("the same, NestJS against Rollcall", over(cpu("nestjs"), cpu(own)), 25, 35, better, more=True),
-        Row("the same, socketioxide against Rollcall", over(cpu("socketioxide"), cpu(own)), 5, 6, better, more=True),
-        Row(
-            f"resident bytes per idle session at {sizes['idle']:,}",
-            results.bytes_per_session(own), 1_536, 1_024, whole,
-        ),
-        Row(
-            f"resident bytes per idle session at {sizes['idle_most']:,}",
-            results.bytes_per_session(own, most=True), 1_536, 1_024, whole,
-        ),
-        Row(f"growth over {sizes['growth_rounds']} rounds of connect and leave", growth, 5, None, percent),
-        Row(
-            "CPU of an idle session a second, pings every 25 s",
-            results.figure("idle", own, "rounds", 0, "hold", "cpu_micros_per_session_second"), 0.6, 0.4, micros,
-        ),
-        Row(
-            f"CPU per frame of an update to {sizes['fanout_per_user']} sockets, against a bare write",
-            results.figure("fanout", own, "against_bare"), 1.5, 1.2, times,
-        ),
-        Row(f"frames a socket when {sizes['burst']:,} of a user join within a second", burst, 40, None, whole),
-        Row(
-            "CPU per connect over polling, against WebSocket",
-            over(cpu(own, "polling"), cpu(own)), 3, None, times,
-        ),
-        Row(f"CPU per connect up to {max(sizes['levels']):,} sessions, above the first level",
-            rise(results.curve(own, "cpu_micros_per_connect")), 15, None, percent),
-        Row(f"of {sizes['storm']:,} that return at once, ready in the end", back, 100, None, percent, more=True),
-        Row("rules of the contract that were broken, all systems and steps",
-            float(sum(count for *_, count in results.violations())), 0, None, whole),
-    ]
 
 
 def pick(report, path):
@@ -158,9 +112,18 @@ def over(one, other):
     return one / other if one is not None and other else None
 
 
+def spread(values):
+    """The least and the most; `None` of less than two."""
+    values = [value for value in values if value is not None]
+    return (min(values), max(values)) if len(values) > 1 else None
+
+
 def rise(curve):
     """How far the highest later point lies above the first, in percent; `None` of less than two points."""
     values = [value for _, value in curve]
     if len(values) < 2 or None in values:
         return None
     return (max(values[1:]) / values[0] - 1) * 100
+
+
+CPU = ("levels", 0, "server", "cpu_micros_per_connect")

@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 
-from . import client, plan, servers
+from . import client, machine, plan, premises, servers
 from .progress import Progress, clock
-from .servers import PEERS, RELEASE, Failed, Server
+from .servers import PEERS, RELEASE, Failed, Server, as_failed
 
 
 def prepare(systems, stock_clients):
@@ -25,10 +25,11 @@ def prepare(systems, stock_clients):
     for system in speaking:
         prove(system)
     checks = PEERS / "check"
-    if stock_clients and speaking and checks.exists():
+    if stock_clients and speaking:
         say("asking stock clients whether all do the same")
         env = dict(servers.os.environ, ROLLCALL_BIN=str(RELEASE / "rollcall"))
-        checked = subprocess.run([checks, *speaking], env=env, capture_output=True, text=True, check=False)
+        with as_failed():
+            checked = subprocess.run([checks, *speaking], env=env, capture_output=True, text=True, check=False)
         if checked.returncode:
             raise Failed(f"bench/peers/check:\n{checked.stdout}{checked.stderr}")
 
@@ -36,7 +37,7 @@ def prepare(systems, stock_clients):
 def prove(system):
     """Reads every field of what a few sessions are told, over both transports."""
     log = log_file("check", system, 0)
-    with Server(system, secrets.token_hex(32), log) as server:
+    with as_failed(), Server(system, secrets.token_hex(32), log) as server:
         for transport in ("websocket", "polling"):
             report = client.measure(server, "check", ("--transport", transport), log)
             if report["violations_total"]:
@@ -59,18 +60,21 @@ def run_all(jobs, keep):
 
 def run_one(job):
     """A fresh server, one run of the load client, and what came of it."""
-    began = time.monotonic()
+    began, ticks = time.monotonic(), machine.ticks()
     result = {"round": job.round, "step": job.step, "system": job.system, "mode": job.mode, "flags": list(job.flags)}
     log = log_file(job.step, job.system, job.round)
     try:
-        with Server(job.system, secrets.token_hex(32), log) as server:
+        with as_failed(), Server(job.system, secrets.token_hex(32), log) as server:
             result["report"] = client.measure(server, job.mode, job.flags, log)
+        if missing := premises.broken(job.step, result["report"]):
+            raise Failed(missing)
     except Failed as failed:
         result["error"] = str(failed)
         say(f"  failed: {failed}")
     total = (result.get("report") or {}).get("violations_total", 0)
     if total:
         say(f"  {total} rules broken: {result['report']['examples'][0]}")
+    result["steal_percent"] = machine.steal_percent(ticks, machine.ticks())
     result["seconds"] = round(time.monotonic() - began, 1)
     return result
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,11 +25,23 @@ class Failed(Exception):
     """A server or a build that did not do what it must."""
 
 
+@contextmanager
+def as_failed():
+    """What the system or a parser says against one run ends that run, and not all of them."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise Failed(f"{type(error).__name__}: {error}") from error
+
+
+def pins():
+    """Whether there are two cores, and taskset(1)."""
+    return (os.cpu_count() or 1) >= 2 and shutil.which("taskset") is not None
+
+
 def pinned(core, command):
-    """`command` on one core, where there are two and taskset(1) is there."""
-    if (os.cpu_count() or 1) < 2 or not shutil.which("taskset"):
-        return command
-    return ["taskset", "--cpu-list", str(core), *command]
+    """`command` on one core, where that can be."""
+    return ["taskset", "--cpu-list", str(core), *command] if pins() else command
 
 
 def free_port():
@@ -42,17 +55,30 @@ def install(name, quiet=True):
     """Installs and builds a peer."""
     output = subprocess.run([PEERS / name / "install"], capture_output=quiet, text=True, check=False)
     if output.returncode:
-        raise Failed(f"bench/peers/{name}/install: exit {output.returncode}\n{tail((output.stdout or '') + (output.stderr or ''))}")
+        said = tail((output.stdout or "") + (output.stderr or ""))
+        raise Failed(f"bench/peers/{name}/install: exit {output.returncode}\n{said}")
 
 
 def describe(name):
     """One line: what is measured, with its versions."""
-    if name == "rollcall":
-        command, name = [RELEASE / "rollcall", "--version"], "rollcall"
-    else:
-        command = [PEERS / name / "describe"]
-    output = subprocess.run(command, capture_output=True, text=True, check=False)
-    return output.stdout.strip() or name
+    if name != "rollcall":
+        return said_by([PEERS / name / "describe"])
+    version = said_by([RELEASE / "rollcall", "--version"]).removeprefix("rollcall ")
+    tree = said_by(["cargo", "tree", "--quiet", "--locked", "--depth", "1", "--prefix", "none", "-p", "rollcall"])
+    allocator = next((line for line in tree.splitlines() if line.startswith("tikv-jemallocator ")), None)
+    if allocator is None:
+        raise Failed("cargo tree -p rollcall: no tikv-jemallocator, so another allocator has to be named here")
+    rustc = " ".join(said_by(["rustc", "--version"]).split()[:2])
+    return f"rollcall: {version}, {' '.join(allocator.split()[:2])}, {rustc}"
+
+
+def said_by(command):
+    """What a program prints that must not fail."""
+    with as_failed():
+        output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if output.returncode or not output.stdout.strip():
+        raise Failed(f"{command[0]}: exit {output.returncode}\n{tail(output.stdout + output.stderr)}")
+    return output.stdout.strip()
 
 
 class Server:

@@ -33,4 +33,11 @@ def level(sessions, cpu, resident=1_000):
     """One level of `connect`, or one round of `idle`."""
     server = {"cpu_micros_per_connect": cpu, "resident_bytes_per_session": resident}
     times = {"ready_p50_ms": 1.0, "ready_p99_ms": 9.0, "connects_per_second": 1e6 / cpu}
-    return {"sessions": sessions, "server": server, "hold": None, **times}
+    return {"sessions": sessions, "server": server, "hold": None, "bytes_per_update": 640.0, **times}
+
+
+def hold(pings, cpu=0.5, resident=900):
+    """A stay of 50 s."""
+    return {
+        "seconds": 50.0, "pings": pings, "cpu_micros_per_session_second": cpu, "resident_bytes_per_session": resident,
+    }

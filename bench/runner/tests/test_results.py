@@ -1,48 +1,34 @@
-"""Medians, ratios and verdicts."""
+"""Medians, spreads, and what failed."""
 
 import pytest
 
-from runner.results import Row, over, pick, rise, rows
-from runner.tests.data import level, results, run
-
-
-def named(rows, part):
-    (row,) = [row for row in rows if part in row.name]
-    return row
+from runner.results import over, pick, rise, spread
+from runner.tests.data import hold, level, results, run
 
 
 def test_a_figure_is_the_median_of_its_rounds():
     assert results().cpu_per_connect("rollcall") == 22
+    assert results().cpu_spread("rollcall") == (20, 90)
     assert results().cpu_per_connect("nestjs") == 700
     assert results().cpu_per_connect("bun") is None
+    assert results().cpu_spread("bun") is None
 
 
-def test_a_round_that_failed_counts_for_nothing_and_says_why():
+def test_the_spread_of_a_ratio_is_that_of_the_same_rounds():
+    assert results().cpu_ratios(("rollcall", "connect"), ("floor", "connect")) == (2, 3)
+    assert results().cpu_ratios(("bun", "connect"), ("floor", "connect")) is None
+    assert (spread([3, None, 1]), spread([3, None])) == ((1, 3), None)
+
+
+def test_a_round_that_failed_counts_for_nothing_and_is_not_lost():
     more = [run("storm", "python", 1, error="it fell over"), run("storm", "python", 2, seconds=4.0)]
-    assert results(*more).figure("storm", "python", "seconds") == 4.0
-    assert results(*more).error("storm", "python") == "it fell over"
-    assert results().error("storm", "python") is None
-
-
-def test_ratios_are_of_medians():
-    reached = rows(results())
-    assert named(reached, "against the floor").figure == pytest.approx(22 / 11)
-    assert named(reached, "NestJS").figure == pytest.approx(700 / 22)
-    assert named(reached, "socketioxide").figure == pytest.approx(130 / 22)
-
-
-def test_a_verdict_says_whether_the_bar_and_the_goal_are_reached():
-    check = lambda figure, more, verdict: (  # noqa: E731
-        Row("x", figure, 25.0 if more else 2.5, 35.0 if more else 1.8, str, more).verdict() == verdict
-    )
-    assert check(None, False, "not measured")
-    assert check(1.8, False, "goal met")
-    assert check(2.0, False, "bar met, goal not")
-    assert check(2.51, False, "**not met**")
-    assert check(36, True, "goal met")
-    assert check(30, True, "bar met, goal not")
-    assert check(24.9, True, "**not met**")
-    assert Row("x", 5, 5, None, str).verdict() == "met"
+    late = run("storm", "python", 3, seconds=9.0) | {"error": "too late"}
+    measured = results(*more, late, run("storm", "bun", error="gone"))
+    assert measured.figure("storm", "python", "seconds") == 4.0
+    assert measured.failures("storm", "python") == ["it fell over", "too late"]
+    assert (measured.systems("storm"), measured.measured("storm")) == (["python", "bun"], ["python"])
+    assert [run["error"] for run in measured.failed(["bun"])] == ["gone"]
+    assert results().failures("storm", "python") == []
 
 
 def test_the_rise_of_a_curve_is_that_of_its_highest_later_point():
@@ -52,28 +38,23 @@ def test_the_rise_of_a_curve_is_that_of_its_highest_later_point():
     assert rise([(1_000, 20.0), (5_000, None)]) is None
 
 
-def test_memory_at_the_most_sessions_comes_from_the_curve_where_it_was_not_idled():
+def test_memory_is_that_of_the_end_of_a_hold_where_there_was_one():
+    held = run("idle", "rollcall", 1, rounds=[level(8_000, 20, 1_400) | {"hold": hold(16_000)}])
+    short = run("idle", "nestjs", 1, rounds=[level(8_000, 700, 30_000)])
+    measured = results(held, short)
+    assert measured.bytes_per_session("rollcall") == 900
+    assert measured.bytes_per_session("nestjs") == 30_000
+    assert measured.bytes_per_session("floor") == 1_000
+
+
+def test_memory_at_the_most_sessions_is_of_the_same_step_for_everybody():
     curve = run("curve", "nestjs", levels=[level(1_000, 700, 30_000), level(19_000, 800, 18_000)])
     idle = run("idle-most", "rollcall", rounds=[level(19_000, 20, 990)])
     own = run("curve", "rollcall", levels=[level(19_000, 20, 1_200)])
     measured = results(curve, idle, own)
-    assert measured.bytes_per_session("nestjs", most=True) == 18_000
-    assert measured.bytes_per_session("rollcall", most=True) == 990
+    assert measured.bytes_at_most("nestjs") == 18_000
+    assert measured.bytes_at_most("rollcall") == 1_200
     assert measured.curve("nestjs", "resident_bytes_per_session") == [(1_000, 30_000), (19_000, 18_000)]
-
-
-def test_a_storm_that_leaves_one_out_is_not_met():
-    storm = [run("storm", "rollcall", 1, cut=1_000, ready=1_000), run("storm", "rollcall", 2, cut=1_000, ready=999)]
-    assert named(rows(results(storm[0])), "return at once").verdict() == "met"
-    row = named(rows(results(*storm)), "return at once")
-    assert (row.figure, row.verdict()) == (pytest.approx(99.9), "**not met**")
-
-
-def test_every_broken_rule_of_anybody_counts():
-    broken = run("relay", "bun", violations=[{"violation": "lost", "count": 3}])
-    row = named(rows(results(broken)), "broken")
-    assert (row.figure, row.verdict()) == (3, "**not met**")
-    assert results(broken).violations() == [("relay", "bun", "lost", 3)]
 
 
 def test_what_is_missing_is_none_and_not_an_error():
