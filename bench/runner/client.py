@@ -4,6 +4,7 @@ import json
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from .servers import CLIENT_CORE, RELEASE, Failed, pinned, tail
@@ -39,8 +40,10 @@ def _run(command, server, mode, errors):
     try:
         if mode == "storm" and client.stdout.readline() == "standing\n":
             server.restart()
-            client.stdin.write(f"go {server.pid}\n")
-            client.stdin.flush()
+            # Of one that has ended meanwhile the exit code says more.
+            with suppress(BrokenPipeError):
+                client.stdin.write(f"go {server.pid}\n")
+                client.stdin.flush()
         client.communicate()
         return client.returncode
     finally:

@@ -66,3 +66,16 @@ def test_a_server_says_that_it_listens_in_its_own_words():
 def test_only_limits_that_the_build_knows_are_lifted():
     printed = 'data_dir = "x"\n\n[limits]\nmailbox = 1\nsessions_per_user = 100\n\n[log]\nlevel = "info"\n'
     assert servers.keys(printed) == {"data_dir", "limits.mailbox", "limits.sessions_per_user", "log.level"}
+
+
+def test_a_peer_that_cannot_say_what_it_is_fails(peer):
+    server = peer(SERVE)
+    with pytest.raises(servers.Failed, match="describe"):
+        servers.describe("fake")
+    describe = server.log.parent / "fake" / "describe"
+    describe.write_text("#!/bin/sh\necho half of it\nexit 4\n", encoding="utf-8")
+    describe.chmod(0o755)
+    with pytest.raises(servers.Failed, match="exit 4"):
+        servers.describe("fake")
+    describe.write_text("#!/bin/sh\necho fake: 1.0\n", encoding="utf-8")
+    assert servers.describe("fake") == "fake: 1.0"
