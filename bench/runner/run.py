@@ -1,6 +1,7 @@
 """Proves that everybody does the same work, then makes all runs and keeps what each gave. Starts processes by way of
 `servers` and `client`; knows nothing of how results are shown."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -24,18 +25,12 @@ def prepare(systems, stock_clients):
     speaking = [system for system in systems if system != plan.FLOOR]
     for system in speaking:
         prove(system)
-    checks = PEERS / "check"
     if stock_clients and speaking:
-        say("asking stock clients whether all do the same")
-        env = dict(servers.os.environ, ROLLCALL_BIN=str(RELEASE / "rollcall"))
-        with as_failed():
-            checked = subprocess.run([checks, *speaking], env=env, capture_output=True, text=True, check=False)
-        if checked.returncode:
-            raise Failed(f"bench/peers/check:\n{checked.stdout}{checked.stderr}")
+        ask_stock_clients(speaking)
 
 
 def prove(system):
-    """Reads every field of what a few sessions are told, over both transports."""
+    """Reads what a few sessions are told, field by field of what all must say, over both transports."""
     log = log_file("check", system, 0)
     with as_failed(), Server(system, secrets.token_hex(32), log) as server:
         for transport in ("websocket", "polling"):
@@ -44,6 +39,16 @@ def prove(system):
                 examples = "\n".join(report["examples"])
                 raise Failed(f"{system} does not say what it must over {transport}:\n{examples}")
             say(f"{system}: {report['readies']} ready and {report['updates']} update over {transport} are right")
+
+
+def ask_stock_clients(systems):
+    """Lets them say whether all do the same."""
+    say("asking stock clients whether all do the same")
+    env = dict(os.environ, ROLLCALL_BIN=str(RELEASE / "rollcall"))
+    with as_failed():
+        checked = subprocess.run([PEERS / "check", *systems], env=env, capture_output=True, text=True, check=False)
+    if checked.returncode:
+        raise Failed(f"bench/peers/check:\n{checked.stdout}{checked.stderr}")
 
 
 def run_all(jobs, keep):

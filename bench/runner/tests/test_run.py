@@ -77,6 +77,16 @@ def test_a_system_that_cannot_be_started_fails_its_run_alone(bench, monkeypatch)
     assert run.run_one(JOB)["error"].startswith("FileNotFoundError")
 
 
+def test_stock_clients_that_are_not_there_or_not_content_stop_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "PEERS", tmp_path)
+    with pytest.raises(servers.Failed, match="check"):
+        run.ask_stock_clients(["bun"])
+    (tmp_path / "check").write_text("#!/bin/sh\necho $1 differs; exit 1\n", encoding="utf-8")
+    (tmp_path / "check").chmod(0o755)
+    with pytest.raises(servers.Failed, match="bun differs"):
+        run.ask_stock_clients(["bun"])
+
+
 def test_time_that_the_host_took_is_told_in_percent():
     assert machine.steal_percent((10, 1_000), (15, 1_200)) == 2.5
     assert machine.steal_percent(None, (15, 1_200)) is None

@@ -1,5 +1,5 @@
-//! The mode `check`: a few sessions of two users, and every field of what they are told. Does not know: sockets, and
-//! what anything costs.
+//! The mode `check`: a few sessions of two users, and each field that they must be told: `socketId`, `connectedAt`,
+//! `metadata`. What a server says besides is not looked at. Does not know: sockets, and what anything costs.
 
 use std::collections::HashMap;
 use std::fmt;
