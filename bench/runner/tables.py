@@ -67,7 +67,7 @@ def reached(results):
         bar = f"{sign} {shown(row, row.bar)}"
         goal = f"{sign} {shown(row, row.goal)}" if row.goal is not None else ""
         body.append([row.name, measured(row), bar, goal, row.verdict(), row.why()])
-    return table(["figure", "measured", "bar", "goal", "verdict", "why"], body)
+    return table(["figure", "measured", "bar", "goal", "verdict", "why"], body, words=2)
 
 
 def measured(row):
@@ -218,10 +218,10 @@ def with_spread(text, spread):
     return text if spread is None else f"{text} ({spread[0]:,.1f} to {spread[1]:,.1f})"
 
 
-def table(head, body):
-    """A Markdown table; all but the first column hold numbers."""
+def table(head, body, words=0):
+    """A Markdown table; all but the first column and the last `words` hold numbers."""
     line = lambda cells: "| " + " | ".join(cells) + " |"  # noqa: E731
-    return "\n".join([line(head), line(["---", *["---:"] * (len(head) - 1)]), *map(line, body)])
+    return "\n".join([line(head), line(["---", *["---:"] * (len(head) - 1 - words), *["---"] * words]), *map(line, body)])
 
 
 def number(value, digits, unit=""):
