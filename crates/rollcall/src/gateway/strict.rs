@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Whether `value` nests at most 128 deep (what serde_json reads), has at most [`KEYS_MAX`] keys in all, none twice in one
+/// Whether `value` nests at most 128 deep (what serde_json reads), has at most 4,096 keys in all, none twice in one
 /// object, none that names an object's prototype in JavaScript, no number that is infinite as a double, no lone surrogate
 /// and no NUL, which SQL cannot keep.
 pub fn is_strict(value: &RawValue) -> bool {
