@@ -16,6 +16,7 @@ pub mod store;
 pub mod http;
 pub mod lifecycle;
 pub mod shutdown;
+pub mod outgoing;
 pub mod telemetry;
 pub mod clock;
 pub mod ids;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
+#[path = "support/issuer.rs"]
+mod issuer;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/served.rs"]
@@ -10,14 +12,16 @@ mod served;
 mod support;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use issuer::Key;
 use live::wire::{Wire, upgrade_headers};
 use live::{POLL, WEBSOCKET, event};
 use rollcall::clock::Clock;
 use rollcall::config::{Config, Secret, Setting};
-use serde_json::Value;
+use serde_json::{Value, json};
 use served::Served;
 use support::SECRET;
 
@@ -49,10 +53,46 @@ async fn hear(wire: &mut Wire, sessions: usize) -> String {
     }
 }
 
+/// A token that stands for a good one and must never be seen again.
+fn canary(place: &str) -> String {
+    format!("canary-{place}-7f3a.canary-{place}-91c2.canary-{place}-e05d")
+}
+
+/// Brings one to every kind of route; gives what was answered.
+async fn ask_everywhere(address: SocketAddr) -> String {
+    let mut told = String::new();
+    let bearer = format!("authorization: Bearer {}\r\n", canary("bearer"));
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let logout = format!("logout_token={}", canary("logout"));
+    for (method, path, headers, body) in [
+        ("GET", "/auth/me", &*bearer, ""),
+        ("GET", "/api/sessions", &bearer, ""),
+        ("DELETE", "/api/sessions?scope=all", &bearer, ""),
+        ("GET", "/api/users/ada/sessions", &bearer, ""),
+        ("DELETE", "/api/users/ada", &bearer, ""),
+        ("POST", "/auth/backchannel-logout", form, &logout),
+        ("GET", "/metrics", &bearer, ""),
+        ("GET", "/readyz", &bearer, ""),
+        ("GET", "/livez", &bearer, ""),
+        ("GET", "/", &bearer, ""),
+        ("GET", "/nothing", &bearer, ""),
+        ("GET", "/socket.io/?EIO=4", &bearer, ""),
+    ] {
+        let answer = Wire::connect(address).await.request(method, path, headers, body).await;
+        told += &answer.head;
+        told += &answer.body;
+    }
+    told
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_a_sid_nor_a_token_is_ever_repeated() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::start(folder.path(), &[]);
+    let issuer = json!([{
+        "name": "shop", "issuer": "https://id.example", "audience": "api", "client_id": "client",
+        "key": Key::p256().public_pem,
+    }]);
+    let served = Served::start(folder.path(), &[("IDENTITY__ISSUERS", &issuer.to_string())]);
     let address = served.address;
     let token = token_of("ada", folder.path());
     let connect = format!(r#"40/sessions,{{"token":"{token}"}}"#);
@@ -84,7 +124,6 @@ async fn neither_a_sid_nor_a_token_is_ever_repeated() {
     told += &hear(&mut witness, 1).await;
 
     // A canary in each place of a token, once alone and once where it is not looked at.
-    let canary = |place: &str| format!("canary-{place}-7f3a.canary-{place}-91c2.canary-{place}-e05d");
     for auth in ["{}".to_owned(), format!(r#"{{"token":"{}","context":7}}"#, canary("auth"))] {
         for header in [String::new(), format!("authorization: Bearer {}\r\n", canary("header"))] {
             for query in [String::new(), format!("&token={}", canary("query"))] {
@@ -100,12 +139,11 @@ async fn neither_a_sid_nor_a_token_is_ever_repeated() {
             }
         }
     }
-    let bearer = format!("authorization: Bearer {}\r\n", canary("bearer"));
-    for path in ["/auth/me", "/metrics", "/readyz", "/livez", "/", "/nothing", "/socket.io/?EIO=4"] {
-        let answer = Wire::connect(address).await.request("GET", path, &bearer, "").await;
-        told += &answer.head;
-        told += &answer.body;
-    }
+    told += &ask_everywhere(address).await;
+    witness.say(&format!(r#"42/sessions,9["sessions:refresh",{{"token":"{}"}}]"#, canary("refresh"))).await;
+    let refused = witness.text().await;
+    assert!(refused.starts_with(r#"43/sessions,9[{"ok":false,"code":"token_invalid""#), "{refused}");
+    told += &refused;
     assert!(told.contains("rollcall_connects") && told.contains("token_invalid"), "{told}");
     let (status, log) = served.end("-TERM");
     assert!(status.success(), "{log}");

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use live::{Live, event};
 use namespace::{Tab, told};
+use rollcall::clock::Clock;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -186,6 +187,8 @@ async fn what_another_process_revokes_ends_open_sockets_within_seconds() {
     check_revoked(&mut here).await;
     check_revoked(&mut undated).await;
     assert_eq!(judged(&live, &token).await, "token_revoked");
+    let metrics = live.wire().await.get("/metrics").await.body;
+    assert!(metrics.contains("\nrollcall_revocation_lag_seconds_count 1\n"), "{metrics}");
 }
 
 #[tokio::test]
@@ -273,6 +276,31 @@ async fn a_logout_by_http_ends_the_sockets_of_its_login() {
     check_revoked(&mut tab).await;
     laptop.list_of(1).await;
     assert_eq!(judged(&live, &phone).await, "token_revoked");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_twice_ends_the_sockets_of_its_login() {
+    let live =
+        Live::start_by(Clock::manual(1_800_000_000_000), |config| config.accounts.registration = true).await;
+    let headers = "content-type: application/json\r\n";
+    let post = async |path: &str, body: Value| {
+        let answer = live.wire().await.request("POST", path, headers, &body.to_string()).await;
+        (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap())
+    };
+    let ada = json!({"email": "ada@example.org", "password": "correct horse"});
+    let (_, stolen) = post("/auth/register", ada.clone()).await;
+    let (_, other) = post("/auth/login", ada).await;
+    let mut tab = join(&live, stolen["access_token"].as_str().unwrap()).await;
+    let mut stays = join(&live, other["access_token"].as_str().unwrap()).await;
+    stays.list_of(2).await;
+    let spent = json!({"refresh_token": stolen["refresh_token"]});
+    assert_eq!(post("/auth/refresh", spent.clone()).await.0, 200);
+    live.clock.set_unix_millis(1_800_000_011_000);
+    let (status, refused) = post("/auth/refresh", spent).await;
+    assert_eq!((status, &refused["code"]), (401, &json!("token_revoked")));
+    check_revoked(&mut tab).await;
+    stays.list_of(1).await;
+    assert_eq!(judged(&live, stolen["access_token"].as_str().unwrap()).await, "token_revoked");
 }
 
 #[tokio::test]

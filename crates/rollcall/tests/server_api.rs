@@ -10,6 +10,7 @@ mod live;
 mod namespace;
 mod support;
 
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use calls::{KEY, beside, body, call, check_ended, check_problem, delete, get, make_key};
@@ -206,4 +207,52 @@ async fn a_user_is_forgotten_and_may_begin_anew() {
 
     assert_eq!(call(&live, "POST", "/auth/register", "", ada).await.status, 201, "the address is free");
     check_ended(&delete(&live, "/api/users/nobody", KEY).await, 0, "token");
+}
+
+/// `rollcall sessions list` against this server.
+async fn list(live: &Live, arguments: &[&str], key: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command.args(["sessions", "list"]).args(arguments).env_clear().current_dir(live.folder.path());
+    command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
+    command.env("ROLLCALL_URL", format!("http://{}", live.address));
+    command.envs(key.map(|key| ("ROLLCALL_API_KEY", key)));
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_operator_lists_a_users_sessions() {
+    let live = start().await;
+    let token = live.token("a/b");
+    let mut tabs = Vec::new();
+    for context in ["one", "\u{1b}[2J"] {
+        let packet = format!("40/sessions,{}", json!({"token": token, "context": context}));
+        tabs.push(Tab::join_with(&live, &packet).await);
+    }
+    assert_eq!(tabs[1].ask("sessions:rename", r#"{"label":"phone \"1\""}"#).await["ok"], true);
+    let listed = list(&live, &["--user", "a/b"], Some(KEY)).await;
+    assert!(listed.status.success(), "{listed:?}");
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), [&tabs[0].id, &tabs[1].id], "{text}");
+    assert_eq!((rows[0].len(), rows[0][2]), (5, "127.0.0.1"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert_eq!(list(&live, &["--user", "nobody"], Some(KEY)).await.stdout, b"");
+
+    for (arguments, key, part) in [
+        (&["--user", "a/b"][..], None, "ROLLCALL_API_KEY: not set"),
+        (&["--user", "a/b"], Some("another key"), "401"),
+        (
+            &["--user", "a/b", "--issuer", "other"],
+            Some(KEY),
+            "issuer must be the name of a configured issuer",
+        ),
+        (&["--user", ""], Some(KEY), "--user: given 0 bytes"),
+        (&["--user", "a/b", "--url", "ftp://x"], Some(KEY), "--url: given"),
+        (&["--user", "a/b", "--url", "http://127.0.0.1:1"], Some(KEY), "no answer"),
+    ] {
+        let failed = list(&live, arguments, key).await;
+        let stderr = String::from_utf8(failed.stderr).unwrap();
+        assert_eq!((failed.status.code(), failed.stdout.as_slice()), (Some(1), &b""[..]), "{stderr}");
+        assert!(stderr.contains(part) && stderr.lines().count() == 1, "{part}: {stderr}");
+    }
 }

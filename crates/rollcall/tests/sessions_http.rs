@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use calls::{KEY, body, check_ended, check_problem, delete, get, make_key};
+use live::wire::upgrade_headers;
 use live::{Live, event};
 use namespace::{Tab, told};
 use rollcall::identity::IssuerId;
@@ -176,4 +177,54 @@ async fn all_end_and_the_token_that_asked_ends_with_them() {
     check_told(&mut tab).await;
     assert_eq!(judged(&live, &mine).await, "token_revoked");
     assert_eq!(bob.ask("sessions:list", "").await["ok"], true);
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_is_data_everywhere_it_goes() {
+    let live = Live::start(|_| {}).await;
+    let mut witness = Tab::join(&live, "ada").await;
+    let token = live.token("ada");
+    for hostile in [
+        r#""><script>alert(1)</script>"#,
+        "javascript:alert(1)",
+        "</script><!--",
+        "\u{202e}gpj.exe\u{2066}",
+        "{\"__proto__\":{\"admin\":true}}",
+        "\u{2028}\u{2029}\\u0000\\",
+    ] {
+        let headers = upgrade_headers() + &format!("user-agent: {hostile}\r\n");
+        let mut wire = live.wire().await;
+        assert_eq!(wire.request("GET", live::WEBSOCKET, &headers, "").await.status, 101, "{hostile}");
+        wire.text().await;
+        wire.say(&format!("40/sessions,{}", json!({"token": token, "context": hostile}))).await;
+        let list = witness.list_of(2).await;
+        let metadata = &list.iter().find(|item| item["socketId"] != json!(witness.id)).unwrap()["metadata"];
+        assert_eq!((&metadata["context"], &metadata["userAgent"]), (&json!(hostile), &json!(hostile)));
+        let answer = get(&live, "/api/sessions", &token).await;
+        assert!(
+            body(&answer)["sessions"].as_array().unwrap().iter().any(|item| item["metadata"] == *metadata)
+        );
+        assert!(answer.head.contains("content-type: application/json\r\n"), "{answer:?}");
+        assert!(answer.head.contains("x-content-type-options: nosniff"), "{answer:?}");
+        drop(wire);
+        witness.list_of(1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_agent_that_is_no_text_harms_nobody() {
+    let live = Live::start(|_| {}).await;
+    let mut wire = live.wire().await;
+    let mut request =
+        format!("GET {} HTTP/1.1\r\nhost: x\r\n{}user-agent: a", live::WEBSOCKET, upgrade_headers())
+            .into_bytes();
+    request.extend_from_slice(b"\xff\xc0\x80b\r\n\r\n");
+    wire.send(request).await;
+    assert_eq!(wire.answer().await.status, 101);
+    wire.text().await;
+    wire.say(&live.connect_packet("ada")).await;
+    wire.text().await;
+    let (_, ready) = event(&wire.text().await).unwrap();
+    let user_agent = ready[0]["sessions"][0]["metadata"]["userAgent"].as_str().unwrap();
+    assert!(user_agent.starts_with('a') && user_agent.ends_with('b'), "{user_agent:?}");
 }

@@ -6,6 +6,7 @@ mod config;
 mod token;
 mod user;
 mod sessions;
+mod sessions_list;
 mod key;
 mod migrate;
 mod backup;
@@ -128,6 +129,21 @@ enum UserCommand {
 
 #[derive(Debug, Subcommand)]
 enum SessionsCommand {
+    /// A user's live sessions: id, since when, from where, login, name; asked of a server that runs
+    List {
+        /// The user's `sub`
+        #[arg(long, value_name = "USER")]
+        user: String,
+        /// The name of the user's issuer entry
+        #[arg(long, value_name = "NAME", default_value = BUILT_IN_NAME)]
+        issuer: String,
+        /// The server [default: where this configuration listens, `ops.listen` first]
+        #[arg(long, value_name = "URL", env = "ROLLCALL_URL")]
+        url: Option<String>,
+        /// An API key of scope `read`: better in the environment, where not everybody sees it
+        #[arg(long, value_name = "KEY", env = "ROLLCALL_API_KEY", hide_env_values = true)]
+        api_key: Option<String>,
+    },
     /// End logins: tokens issued up to now are refused, their sockets closed within a few seconds
     Revoke {
         #[command(flatten)]
@@ -223,6 +239,9 @@ impl Cli {
             }
             Some(Command::User(UserCommand::Password { email })) => user::password(config, &email),
             Some(Command::User(UserCommand::Remove { email })) => user::remove(config, &email),
+            Some(Command::Sessions(SessionsCommand::List { user, issuer, url, api_key })) => {
+                sessions_list::list(&config, &sessions_list::Asked { user, issuer, url, api_key })
+            }
             Some(Command::Sessions(SessionsCommand::Revoke { whose, issuer })) => {
                 sessions::revoke(&config, whose.user.as_deref(), &issuer)
             }

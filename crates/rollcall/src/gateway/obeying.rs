@@ -2,10 +2,12 @@
 //! are open are closed. Does not know: why something was revoked, by whom.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::codes::SessionError;
 use crate::app::App;
 use crate::identity::{IssuerId, Login, Revocation};
+use crate::lifecycle::Phase;
 use crate::registry::session::seconds;
 use crate::registry::{Grant, Session, UserKey, Which};
 use crate::store::{Action, Actor, StorageError};
@@ -57,12 +59,26 @@ impl App {
             if last == *seen {
                 return Ok(());
             }
+            // What this process has written itself holds already.
+            let is_news = revocations.iter().any(|one| !self.identity.revocations().holds(one));
             let ended = self.carry_out(revocations).await;
+            if is_news && self.lifecycle.phase() != Phase::Starting {
+                self.note_lag(last).await?;
+            }
             if ended > 0 {
                 tracing::info!(sessions = ended, "ended what another process has revoked");
             }
             *seen = last;
         }
+    }
+
+    async fn note_lag(&self, seq: u64) -> Result<(), StorageError> {
+        if let Some(written_at) = self.store.revocation_written_at(seq).await? {
+            // Another machine's clock may be ahead of this one's.
+            let lag = self.clock.unix_millis().saturating_sub(written_at);
+            self.metrics.revocation_learned(Duration::from_millis(lag));
+        }
+        Ok(())
     }
 
     /// Ends sessions of a user and refuses no token: they may come back. Gives by which tokens they were there.

@@ -117,6 +117,27 @@ impl Revocations {
         self.count.fetch_add(usize::from(added), Ordering::Release);
     }
 
+    /// Whether it holds already: to add it would refuse nothing more.
+    pub fn holds(&self, revocation: &Revocation) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let rules = |issuer: &IssuerId| known.issuers.get(usize::from(issuer.0));
+        match revocation {
+            Revocation::Login { issuer, subject, login, until } => {
+                let of_login = rules(issuer).and_then(|rules| rules.logins.get(login));
+                of_login.is_some_and(|rules| {
+                    rules.iter().any(|rule| rule.subject == *subject && rule.until >= *until)
+                })
+            }
+            Revocation::User { issuer, subject, issued_before, until, .. } => {
+                let of_user = rules(issuer).and_then(|rules| rules.users.get(subject));
+                of_user.is_some_and(|rule| rule.issued_before >= *issued_before && rule.until >= *until)
+            }
+            Revocation::Everyone { issued_before, until } => known
+                .everyone
+                .is_some_and(|rule| rule.issued_before >= *issued_before && rule.until >= *until),
+        }
+    }
+
     /// Forgets those that no token is left for, at this second since the epoch.
     pub fn forget_expired(&self, now: u64) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);

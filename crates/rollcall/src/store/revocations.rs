@@ -117,6 +117,16 @@ impl Store {
         Ok((revocations, last))
     }
 
+    /// When the revocation of this number was written, in milliseconds since the epoch.
+    pub async fn revocation_written_at(&self, seq: u64) -> Result<Option<u64>, StorageError> {
+        bounded(async {
+            let query = sqlx::query_scalar("SELECT at FROM revocations WHERE seq = $1").bind(signed(seq));
+            let written: Option<i64> = query.fetch_optional(self.pool()).await?;
+            Ok(written.map(unsigned))
+        })
+        .await
+    }
+
     /// As a part of something larger. Rows of logins are held before the number of a revocation is taken, here and
     /// everywhere: two that wait for each other would both fail.
     pub(super) async fn revoke_in(

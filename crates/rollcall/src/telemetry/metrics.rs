@@ -27,6 +27,7 @@ pub struct Metrics {
     event_errors: Labelled,
     refused_requests: Labelled,
     update_seconds: Histogram,
+    revocation_lag: Histogram,
     registry_up: Gauge,
     slow_consumers: Counter,
 }
@@ -61,6 +62,9 @@ impl Metrics {
         let update_seconds = Histogram::new(UPDATE_BUCKETS);
         let help = "Seconds from a change until its update is in the mailboxes of the user's sockets";
         registry.register("update_seconds", help, update_seconds.clone());
+        let revocation_lag = Histogram::new(LAG_BUCKETS);
+        let help = "Seconds from when another process has revoked something until it holds here";
+        registry.register("revocation_lag_seconds", help, revocation_lag.clone());
         let registry_up = Gauge::<i64>::default();
         registry_up.set(1);
         registry.register(
@@ -87,6 +91,7 @@ impl Metrics {
             event_errors,
             refused_requests,
             update_seconds,
+            revocation_lag,
             registry_up,
             slow_consumers,
         }
@@ -138,6 +143,11 @@ impl Metrics {
     /// `rollcall_update_seconds`: from a change until its update was given to the mailboxes.
     pub fn update_told(&self, elapsed: Duration) {
         self.update_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// `rollcall_revocation_lag_seconds`.
+    pub fn revocation_learned(&self, lag: Duration) {
+        self.revocation_lag.observe(lag.as_secs_f64());
     }
 
     /// `rollcall_registry_up`.
@@ -218,6 +228,9 @@ const EVENT_ERRORS: [&str; 5] =
 /// An update that is coalesced takes 25 ms on purpose; a second is far too long.
 const UPDATE_BUCKETS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
+/// Processes look every two seconds.
+const LAG_BUCKETS: [f64; 8] = [0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +251,7 @@ mod tests {
         metrics.request_refused("draining");
         metrics.update_told(Duration::from_millis(2));
         metrics.slow_consumer();
+        metrics.revocation_learned(Duration::from_millis(1500));
         let text = metrics.encode().unwrap();
         for line in [
             "rollcall_sessions 1",
@@ -252,6 +266,8 @@ mod tests {
             "rollcall_refused_requests_total{reason=\"draining\"} 1",
             "rollcall_update_seconds_bucket{le=\"0.005\"} 1",
             "rollcall_update_seconds_bucket{le=\"0.001\"} 0",
+            "rollcall_revocation_lag_seconds_bucket{le=\"1.0\"} 0",
+            "rollcall_revocation_lag_seconds_bucket{le=\"2.5\"} 1",
             "rollcall_registry_up 1",
             "rollcall_slow_consumers_total 1",
             "# EOF",

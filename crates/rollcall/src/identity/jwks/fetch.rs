@@ -3,25 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use tokio::sync::OnceCell;
 
 use crate::config::JwksUrl;
 use crate::jose::IgnoredKey;
+use crate::outgoing::{NoAnswer, Outgoing, explain};
 
-/// Fetches. One for all issuers; a connection is used once.
+/// Fetches. One for all issuers.
 pub(in crate::identity) struct Fetcher {
     timeout: Duration,
-    plain: Client<HttpConnector, Empty<Bytes>>,
-    /// Made when it is needed first: it reads the machine's root certificates.
-    secure: OnceCell<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
+    outgoing: Outgoing,
 }
 
 /// The body of a good answer.
@@ -37,12 +30,8 @@ pub(in crate::identity) struct Fetched {
 pub(in crate::identity) enum FetchError {
     #[error("no whole answer in time")]
     TimedOut,
-    #[error("no answer: {0}")]
-    Unreachable(String),
-    #[error(
-        "this machine has no root certificates ({0}); install ca-certificates, or name a file in SSL_CERT_FILE"
-    )]
-    NoRoots(std::io::Error),
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
     #[error("answered {0}; redirects are not followed")]
     Status(StatusCode),
     #[error("the answer has more than {BODY_MAX} bytes")]
@@ -55,9 +44,7 @@ pub(in crate::identity) enum FetchError {
 
 impl Fetcher {
     pub(in crate::identity) fn new(timeout: Duration) -> Self {
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_max_idle_per_host(0);
-        Self { timeout, plain: builder.build(HttpConnector::new()), secure: OnceCell::new() }
+        Self { timeout, outgoing: Outgoing::new() }
     }
 
     /// One try.
@@ -66,7 +53,11 @@ impl Fetcher {
     }
 
     async fn get(&self, url: &JwksUrl) -> Result<Fetched, FetchError> {
-        let response = self.request(url).await?;
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = url.uri().clone();
+        let accept = HeaderValue::from_static("application/jwk-set+json, application/json");
+        request.headers_mut().insert(ACCEPT, accept);
+        let response = self.outgoing.send(request).await?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
@@ -74,36 +65,9 @@ impl Fetcher {
         match Limited::new(response.into_body(), BODY_MAX).collect().await {
             Ok(body) => Ok(Fetched { body: body.to_bytes(), max_age }),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
-            Err(error) => Err(FetchError::Unreachable(explain(&*error))),
+            Err(error) => Err(NoAnswer::Unreachable(explain(&*error)).into()),
         }
     }
-
-    async fn request(&self, url: &JwksUrl) -> Result<Response<Incoming>, FetchError> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = url.uri().clone();
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, http::HeaderValue::from_static("application/jwk-set+json, application/json"));
-        headers.insert(
-            USER_AGENT,
-            http::HeaderValue::from_static(concat!("rollcall/", env!("CARGO_PKG_VERSION"))),
-        );
-        let answered = match url.uri().scheme_str() {
-            Some("http") => self.plain.request(request).await,
-            _ => self.secure.get_or_try_init(make_secure).await?.request(request).await,
-        };
-        answered.map_err(|error| FetchError::Unreachable(explain(&error)))
-    }
-}
-
-/// The machine's own roots and not a list that is built in: an identity provider inside a company has the company's.
-async fn make_secure() -> Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, FetchError> {
-    let made = tokio::task::spawn_blocking(|| {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)
-    });
-    let builder = made.await.map_err(|error| FetchError::NoRoots(std::io::Error::other(error)))?;
-    let connector = builder.map_err(FetchError::NoRoots)?.https_only().enable_http1().build();
-    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1); 0 when it says not to keep it.
@@ -120,17 +84,6 @@ fn max_age(headers: &HeaderMap) -> Option<u64> {
         }
     }
     found
-}
-
-/// An error with what is behind it: the outer one alone says "client error (Connect)".
-fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// Bytes of a set: a hundred times what large identity providers publish.

@@ -96,6 +96,21 @@ fn times_have_a_leeway_and_an_end() {
 }
 
 #[test]
+fn the_leeway_is_what_it_was_set_to() {
+    for leeway in [0, 60] {
+        let identity = identity(|config| config.leeway = Duration::from_secs(leeway));
+        let check = |more: String, expected: Option<TokenRefusal>| {
+            let claims = format!("{{\"sub\":\"u\",{more}}}");
+            assert_eq!(judge(&identity, &claims).err(), expected, "{claims} with {leeway} s");
+        };
+        check(format!("\"exp\":{}", NOW + 1 - leeway), None);
+        check(format!("\"exp\":{}", NOW - leeway), Some(TokenRefusal::Expired));
+        check(format!("\"exp\":{},\"nbf\":{}", NOW + 100, NOW + leeway), None);
+        check(format!("\"exp\":{},\"nbf\":{}", NOW + 100, NOW + leeway + 1), Some(TokenRefusal::Invalid));
+    }
+}
+
+#[test]
 fn issuer_and_audience_must_be_ours() {
     let open = identity(|_| {});
     let strict = identity(|config| config.audience = Some("api".to_owned()));
