@@ -8,8 +8,8 @@ from .results import JUDGED, over, rise, spread
 # How far the updates of the floor and of Rollcall may differ in length, in parts of Rollcall's: then they do not do the
 # same.
 LENGTHS_APART_MAX = 0.03
-# "Within a second", with what the last joins take.
-BURST_SECONDS_MAX = 1.2
+# "Within a second", with what it takes to write some gigabytes: each of a thousand lists has 350 KB, for each socket.
+BURST_SECONDS_MAX = 1.5
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,7 @@ impl Floor {
         match stage {
             Stage::Head if read.ends_with(b"\r\n\r\n") => {
                 *stage = Stage::Opened;
-                self.write(place, |canned| &canned.switching);
-                self.write(place, |canned| &canned.open);
+                self.write(place, |canned| &canned.opened);
             }
             Stage::Head => {}
             Stage::Opened | Stage::Joined if has_close(read) => {
