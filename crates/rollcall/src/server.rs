@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use engineio::server::{Server, ServerConfig, spawn};
+use engineio::server::{HttpStream, Server, ServerConfig, spawn};
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -185,7 +185,8 @@ async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
         let services = services.clone();
         async move { Ok::<_, Infallible>(services.answer(peer, request).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(HttpStream::new(stream)), service).with_upgrades());
     // A client that breaks its connection is its own affair.
     tokio::select! {
         _ = connection.as_mut() => {}

@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod requests;
+mod http_stream;
 mod driver;
 mod transport;
 pub mod outbox;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use application::{Application, Cut, Factory, Flow, Goodbye, Opening, Rejection};
+pub use http_stream::HttpStream;
 pub use mailbox::{CloseCode, Mailbox};
 pub use origins::Origins;
 pub use outbox::Outbox;

@@ -12,7 +12,6 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tungstenite::handshake::derive_accept_key;
 
@@ -23,14 +22,15 @@ use super::slot::{Reply, Request as SlotRequest, Slot};
 use super::transport::Transport;
 use super::transport::polling::Polling;
 use super::transport::websocket::WebSocket;
-use super::{Mailbox, Server, clock, spawn};
+use super::{HttpStream, Mailbox, Server, clock, spawn};
 use crate::handshake::{Query, Refusal, TransportName};
 use crate::{CloseReason, Violation};
 
 type Answer = Result<Response<Full<Bytes>>, Refusal>;
 
 impl<F: Factory> Server<F> {
-    /// Answers one request to the Engine.IO path. A poll is answered when there is something to say.
+    /// Answers one request to the Engine.IO path. A poll is answered when there is something to say. The connection must be
+    /// served with upgrades and over an [`HttpStream`] in a `TokioIo`: over anything else no WebSocket comes about.
     pub async fn handle(
         self: &Arc<Self>,
         peer: SocketAddr,
@@ -74,7 +74,7 @@ impl<F: Factory> Server<F> {
                 })
             }
             (Some(sid), transport) => {
-                let found = self.sids.find(sid).ok_or(Refusal::UnknownSid)?;
+                let found = self.sids.find(sid).ok_or_else(|| self.sids.refusal(sid))?;
                 match (transport, upgrade, request.method(), found) {
                     (TransportName::WebSocket, true, &Method::GET, found) => self.upgrade(found, request),
                     (TransportName::Polling, false, &Method::GET, Found::Polling(slot)) => poll(&slot).await,
@@ -120,9 +120,9 @@ impl<F: Factory> Server<F> {
         // A task of its own, so that the session's does not carry what only the handshake needs.
         spawn(async move {
             match upgraded(upgrade).await {
-                Some(websocket) => {
+                Some((websocket, held)) => {
                     let driver = Driver::new(server, Transport::WebSocket(websocket), application, mailbox);
-                    spawn(driver.open_and_run());
+                    spawn(driver.open_and_run(held));
                 }
                 None => application.on_closed(clock::now(), CloseReason::TransportClosed),
             }
@@ -134,12 +134,14 @@ impl<F: Factory> Server<F> {
         let response = accept_websocket(request.headers())?;
         let upgrade = hyper::upgrade::on(&mut request);
         spawn(async move {
-            match (upgraded(upgrade).await, found) {
+            let Some((mut websocket, held)) = upgraded(upgrade).await else { return };
+            // A failed write shows again at the first read.
+            let _ = websocket.write(clock::now(), &held);
+            match found {
                 // A candidate that the slot refuses is dropped, which closes its socket; the session is not disturbed.
-                (Some(websocket), Found::Polling(slot)) => drop(slot.push(SlotRequest::Upgraded(websocket))),
+                Found::Polling(slot) => drop(slot.push(SlotRequest::Upgraded(websocket))),
                 // As the reference server does: the handshake succeeds, and the WebSocket closes at once.
-                (Some(websocket), Found::Upgraded) => websocket.refuse(clock::now(), 1008),
-                (None, _) => {}
+                Found::Upgraded => websocket.refuse(clock::now(), 1008),
             }
         });
         Ok(response)
@@ -210,10 +212,12 @@ fn respond(reply: Reply) -> Answer {
     }
 }
 
-/// The socket itself, once hyper has written the `101`; `None` when the client has gone.
-async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) -> Option<WebSocket> {
-    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(WebSocket::new(parts.io.into_inner(), &parts.read_buf))
+/// The socket itself, once hyper has let go of it, and its `101`, which is still to be sent; `None` when the client has
+/// gone.
+async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) -> Option<(WebSocket, Vec<u8>)> {
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpStream>>().ok()?;
+    let (stream, held) = parts.io.into_inner().into_parts();
+    Some((WebSocket::new(stream, &parts.read_buf), held))
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {
@@ -289,6 +293,7 @@ fn refusal_name(refused: Refusal) -> &'static str {
     match refused {
         Refusal::UnknownTransport => "unknown_transport",
         Refusal::UnknownSid => "unknown_sid",
+        Refusal::ForeignSid => "foreign_sid",
         Refusal::BadHandshakeMethod => "bad_handshake_method",
         Refusal::BadRequest => "bad_request",
         Refusal::Forbidden => "forbidden",

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use engineio::server::outbox::encode_text;
 use engineio::server::{
-    Application, CloseCode, Cut, Factory, Flow, Mailbox, Opening, Outbox, Rejection, Server, ServerConfig,
-    spawn,
+    Application, CloseCode, Cut, Factory, Flow, HttpStream, Mailbox, Opening, Outbox, Rejection, Server,
+    ServerConfig, spawn,
 };
 use engineio::{CloseReason, Message};
 use hyper::body::Incoming;
@@ -170,8 +170,9 @@ async fn serve(server: Arc<Server<Echoes>>, stream: TcpStream, peer: SocketAddr)
         let server = server.clone();
         async move { Ok::<_, Infallible>(server.handle(peer, request).await) }
     });
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(HttpStream::new(stream)), service);
     let _ = connection.with_upgrades().await;
 }
 

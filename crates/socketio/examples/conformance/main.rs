@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::server::{Server, ServerConfig, spawn};
+use engineio::server::{HttpStream, Server, ServerConfig, spawn};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -69,7 +69,7 @@ async fn serve(servers: Arc<Servers>, stream: TcpStream, peer: SocketAddr) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(HttpStream::new(stream)), service)
         .with_upgrades();
     // A client that breaks its connection is its own affair.
     let _ = connection.await;

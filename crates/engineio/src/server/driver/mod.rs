@@ -112,10 +112,11 @@ impl<F: Factory> Driver<F> {
         }
     }
 
-    /// Sends the open packet over the WebSocket that the session begins with, then [`Self::run`].
-    pub(super) fn open_and_run(mut self) -> impl Future<Output = ()> + Send {
+    /// Sends the open packet over the WebSocket that the session begins with, behind what is still to be said in HTTP, then
+    /// [`Self::run`].
+    pub(super) fn open_and_run(mut self, mut open: Vec<u8>) -> impl Future<Output = ()> + Send {
         let (sid, _) = self.server.sids.make();
-        let mut open = Vec::with_capacity(160);
+        open.reserve(OPEN_BYTES);
         frame::encode_with(Opcode::Text, &mut open, |out| {
             out.push(b'0');
             handshake::encode_open(&self.server.config.protocol, &sid, TransportName::WebSocket, out);
@@ -258,6 +259,8 @@ impl<F: Factory> Drop for Driver<F> {
     }
 }
 
+/// Of an open packet and its frame.
+const OPEN_BYTES: usize = 160;
 /// A list of a thousand sessions is seldom longer.
 const BUFFER_KEPT: usize = 512 * 1024;
 /// What one read may take. A message that is larger is put together in the session's own buffer.

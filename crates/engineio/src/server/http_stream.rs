@@ -1,0 +1,111 @@
+//! The stream that hyper is given. It holds the answer back that turns HTTP into a WebSocket, so that it goes out with
+//! the first packet of the session: one write, one segment and one wake-up of the client less. Does not know: what is
+//! asked, what is answered otherwise.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// One accepted connection.
+#[derive(Debug)]
+pub struct HttpStream {
+    stream: TcpStream,
+    /// The whole `101` once it has been written by hyper, and by nobody to the socket.
+    held: Vec<u8>,
+}
+
+impl HttpStream {
+    /// Takes over an accepted connection.
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, held: Vec::new() }
+    }
+
+    /// The socket, and what it still has to be told before anything else.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.held)
+    }
+
+    /// Whether these bytes are to be held: behind a `101` hyper writes nothing more.
+    fn holds(&self, bytes: &[u8]) -> bool {
+        !self.held.is_empty() || bytes.starts_with(SWITCHING_PROTOCOLS)
+    }
+}
+
+impl AsyncRead for HttpStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for HttpStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.holds(bytes) {
+            self.held.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.first().is_some_and(|first| self.holds(first)) {
+            let before = self.held.len();
+            slices.iter().for_each(|slice| self.held.extend_from_slice(slice));
+            return Poll::Ready(Ok(self.held.len() - before));
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+const SWITCHING_PROTOCOLS: &[u8] = b"HTTP/1.1 101 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn only_the_switch_of_protocols_is_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = HttpStream::new(listener.accept().await.unwrap().0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+        let written =
+            stream.write_vectored(&[IoSlice::new(&switch[..20]), IoSlice::new(&switch[20..])]).await;
+        assert_eq!(written.unwrap(), switch.len());
+        let (socket, held) = stream.into_parts();
+        assert_eq!(held, switch);
+        drop(socket);
+        let mut told = Vec::new();
+        client.read_to_end(&mut told).await.unwrap();
+        assert_eq!(told, b"HTTP/1.1 200 OK\r\n\r\n");
+    }
+}
