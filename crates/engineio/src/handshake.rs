@@ -13,6 +13,9 @@ pub enum Refusal {
     UnknownTransport,
     /// `sid` names no live session that could take this request.
     UnknownSid,
+    /// The same to the client: `sid` is one of another node's, or of this node's before it was started anew under another
+    /// tag.
+    ForeignSid,
     /// A session is opened with `GET` only.
     BadHandshakeMethod,
     /// The request does not fit the transport that it names.
@@ -28,7 +31,7 @@ impl Refusal {
     pub fn code(self) -> u8 {
         match self {
             Self::UnknownTransport => 0,
-            Self::UnknownSid => 1,
+            Self::UnknownSid | Self::ForeignSid => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest => 3,
             Self::Forbidden => 4,
@@ -42,6 +45,7 @@ impl Refusal {
             Self::Forbidden => 403,
             Self::UnknownTransport
             | Self::UnknownSid
+            | Self::ForeignSid
             | Self::BadHandshakeMethod
             | Self::BadRequest
             | Self::UnsupportedProtocolVersion => 400,
@@ -52,7 +56,7 @@ impl Refusal {
     pub fn body(self) -> &'static str {
         match self {
             Self::UnknownTransport => r#"{"code":0,"message":"Transport unknown"}"#,
-            Self::UnknownSid => r#"{"code":1,"message":"Session ID unknown"}"#,
+            Self::UnknownSid | Self::ForeignSid => r#"{"code":1,"message":"Session ID unknown"}"#,
             Self::BadHandshakeMethod => r#"{"code":2,"message":"Bad handshake method"}"#,
             Self::BadRequest => r#"{"code":3,"message":"Bad request"}"#,
             Self::Forbidden => r#"{"code":4,"message":"Forbidden"}"#,

@@ -8,6 +8,7 @@ mod support;
 
 use live::wire::{PATIENCE, Wire};
 use live::{Live, event};
+use rollcall::config::{NodeTag, Setting};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -223,4 +224,19 @@ async fn an_answer_that_is_under_way_at_the_end_is_still_given() {
     for mut wire in wires {
         assert_eq!(wire.answer().await.status, 201);
     }
+}
+
+#[tokio::test]
+async fn a_poll_that_comes_to_the_wrong_node_is_refused_and_counted_apart() {
+    let tagged = async |tag: &str| Live::start(|config| config.http.node_tag = NodeTag::parse(tag)).await;
+    let (one, other) = (tagged("one").await, tagged("other").await);
+    let (_wire, target) = one.poll().await;
+    assert!(target.contains("&sid=one."), "{target}");
+    let refused = other.wire().await.get(&target).await;
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (400, r#"{"code":1,"message":"Session ID unknown"}"#)
+    );
+    let metrics = other.wire().await.get("/metrics").await.body;
+    assert!(metrics.contains("rollcall_refused_requests_total{reason=\"foreign_sid\"} 1"), "{metrics}");
 }

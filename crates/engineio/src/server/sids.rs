@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::ids;
 use super::slot::Slot;
+use crate::handshake::Refusal;
 
 /// The part of a `sid` behind its tag: a key, and kept like one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +100,16 @@ impl Sids {
         self.lock().entries.get(&SidKey(u128::from_be_bytes(bytes))).cloned()
     }
 
+    /// Why nothing was found.
+    pub(super) fn refusal(&self, sid: &str) -> Refusal {
+        match sid.split_once('.') {
+            Some((tag, random)) if tag != self.tag && random.len() == RANDOM_CHARACTERS => {
+                Refusal::ForeignSid
+            }
+            Some(_) | None => Refusal::UnknownSid,
+        }
+    }
+
     /// No call under the lock can panic, so a poisoned lock is taken as it is.
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,6 +118,8 @@ impl Sids {
 
 /// Of a tag that is made at start: nodes are told apart by it, nothing more.
 const TAG_BYTES: usize = 6;
+/// 128 bits in base64url.
+const RANDOM_CHARACTERS: usize = 22;
 /// Longer than any request of the old transport is under way.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
@@ -126,6 +139,17 @@ mod tests {
         }
         sids.remove(key);
         assert!(sids.find(&sid).is_none());
+    }
+
+    #[test]
+    fn a_sid_of_another_node_is_told_from_one_that_is_gone() {
+        let sids = Sids::new("a");
+        let check = |sid: &str, expected| assert_eq!(sids.refusal(sid), expected, "{sid}");
+        check(&sids.make().0, Refusal::UnknownSid);
+        check(&Sids::new("b").make().0, Refusal::ForeignSid);
+        check("", Refusal::UnknownSid);
+        check("b.short", Refusal::UnknownSid);
+        check("nothing-of-the-kind", Refusal::UnknownSid);
     }
 
     #[test]

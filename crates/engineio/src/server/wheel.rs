@@ -52,6 +52,9 @@ struct Entry {
     slot: u32,
 }
 
+/// Each session has one.
+const _: () = assert!(size_of::<Entry>() <= 24);
+
 impl Wheel {
     pub(super) fn new(start: Instant) -> Self {
         let heads = vec![NONE; SLOTS as usize].into_boxed_slice();

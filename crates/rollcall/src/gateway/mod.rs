@@ -26,8 +26,8 @@ pub mod items;
 mod farewell;
 pub mod codes;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engineio::server::{Factory, Mailbox, Opening, Rejection};
@@ -51,6 +51,8 @@ pub struct Gateway {
     newcomers: Newcomers,
     /// Nobody new is taken: the process is about to end.
     closed: AtomicBool,
+    /// When it was last said that requests come to the wrong node.
+    complained_at: Mutex<Option<Instant>>,
 }
 
 impl Gateway {
@@ -67,6 +69,7 @@ impl Gateway {
                 ..socketio::Config::default()
             },
             closed: AtomicBool::new(false),
+            complained_at: Mutex::default(),
             app,
         })
     }
@@ -90,6 +93,20 @@ impl Gateway {
             }
         };
         tokio::join!(clocks, self.newcomers.watch(&self.app));
+    }
+
+    /// Polls that come to the wrong node lose their sessions: once a minute whoever runs this is told why.
+    fn complain_of_balancer(&self) {
+        let now = self.app.clock.now();
+        let mut complained_at = self.complained_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_INTERVAL) {
+            *complained_at = Some(now);
+            tracing::warn!(
+                node_tag = self.app.node_tag,
+                "a request names a sid of another node: the load balancer is not sticky, or this node was restarted \
+                 without http.node_tag set"
+            );
+        }
     }
 
     fn is_closed(&self) -> bool {
@@ -122,11 +139,16 @@ impl Factory for Clients {
 
     fn on_refused(&self, why: &'static str) {
         self.0.app.metrics.request_refused(why);
+        if why == "foreign_sid" {
+            self.0.complain_of_balancer();
+        }
     }
 }
 
 /// Seconds: another node, or this one after its restart, is there by then.
 const RETRY_AFTER_SHUTDOWN: u32 = 2;
+/// Between two complaints of one kind.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// A step of the wall clock shows by the next ping of each socket.
 const CLOCKS_READ_EVERY: Duration = Duration::from_secs(1);
 
