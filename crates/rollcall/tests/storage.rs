@@ -2,17 +2,20 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+#[path = "support/databases.rs"]
+mod databases;
 mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use databases::Database;
 use rollcall::accounts::{Email, Password};
 use rollcall::app::App;
 use rollcall::clock::Clock;
 use rollcall::config::Config;
-use rollcall::store::Actor;
+use rollcall::store::{Actor, Store};
 use sqlx::{AnyConnection, Connection};
 use support::{ADA, Server};
 
@@ -81,6 +84,45 @@ async fn a_database_of_a_later_release_is_used_if_it_allows_it_and_refused_if_no
 }
 
 #[tokio::test]
+async fn a_backup_from_before_an_upgrade_is_of_the_schema_from_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, copy) = (config(folder.path()), folder.path().join("copy.db"));
+    let error = rollcall::store::backup(&config, &copy).await.unwrap_err().to_string();
+    assert!(error.contains("rollcall.db"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("rollcall.db").display());
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE old (word TEXT); INSERT INTO old VALUES ('kept')")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    rollcall::store::backup(&config, &copy).await.unwrap();
+    let url = format!("sqlite:{}", copy.display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(tables, ["old"]);
+    assert_eq!(mode(&copy), 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_make_the_same_database_at_once_all_open_it() {
+    for _ in 0..60 {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |_| {
+            let config = config(folder.path());
+            databases::start(async move { Store::open(&config, vec!["built-in".into()]).await })
+        };
+        let opening: Vec<_> = (0..8).map(open).collect();
+        for opened in opening {
+            opened.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_migrated_when_that_is_off() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
@@ -120,5 +162,23 @@ async fn no_stored_password_can_be_read_back() {
     for entry in fs::read_dir(&server.app.config.data_dir).unwrap() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(13).any(|window| window == b"correct horse"));
+    }
+}
+
+#[tokio::test]
+async fn a_postgres_that_drops_its_connections_is_connected_to_again() {
+    let database = Database::postgres().await;
+    let url = database.config.database.url.clone();
+    let server = Server::with(|config| config.database.url = url).await;
+    assert_eq!(server.post("/auth/register", ADA).await.status, 201);
+    for round in 0..3 {
+        database
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await;
+        let answer = server.post("/auth/login", ADA).await;
+        assert_eq!(answer.status, 200, "round {round}: {}", answer.text);
     }
 }

@@ -59,8 +59,7 @@ impl Accounts {
     pub async fn refresh(&self, token: &RefreshToken) -> Result<Renewed, StorageError> {
         let now = self.clock.unix_millis();
         Ok(match self.store.refresh(now, token, &self.successors, self.times).await? {
-            Refreshed::Good { account, login, refresh_token, refresh_expires_at } => {
-                let issued_at = now / 1000;
+            Refreshed::Good { account, login, issued_at, refresh_token, refresh_expires_at } => {
                 Renewed::Pair(Pair { account, login, issued_at, refresh_token, refresh_expires_at })
             }
             Refreshed::Unknown => Renewed::Invalid,

@@ -112,6 +112,8 @@ impl Tries {
         let key = if known_here { pair } else { self.hasher.hash_one(name) };
         let Failures { count, last_at } =
             names.get(&key).copied().unwrap_or(Failures { count: 0, last_at: now });
+        // Of two at once the one that comes second may have read the clock first.
+        let now = now.max(last_at);
         let allowed_at = last_at.saturating_add(self.delay(count));
         if now < allowed_at {
             return Err(Wait(Duration::from_millis(allowed_at - now)));

@@ -5,7 +5,7 @@ use std::path::Path;
 use rollcall::config::{Config, DatabaseUrl};
 
 use super::Failure;
-use super::storing::with_store;
+use super::storing::block_on;
 
 pub(super) fn backup(config: &Config, file: &Path) -> Result<String, Failure> {
     if let Some(DatabaseUrl::Postgres(url)) = &config.database.url {
@@ -14,12 +14,7 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<String, Failure> {
             url.masked()
         )));
     }
-    with_store(config, async |storing| {
-        storing
-            .store
-            .backup(file)
-            .await
-            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
-        Ok(String::new())
-    })
+    super::start_logs(config)?;
+    block_on(async { rollcall::store::backup(config, file).await.map_err(Failure::because) })?;
+    Ok(String::new())
 }

@@ -98,6 +98,25 @@ pub async fn migrate(config: &Config) -> Result<i64, OpenError> {
     Target::of(config)?.migrate().await
 }
 
+/// A connection to the configured database, which must be there, and is neither made nor migrated.
+pub(super) async fn as_it_is(config: &Config) -> Result<AnyConnection, OpenError> {
+    if let Some(path) = file_of(config)
+        && let Err(problem) = std::fs::metadata(&path)
+    {
+        return Err(OpenError::File { path, problem });
+    }
+    Target::of(config)?.connect().await
+}
+
+/// Of SQLite.
+fn file_of(config: &Config) -> Option<PathBuf> {
+    match &config.database.url {
+        Some(DatabaseUrl::Postgres(_)) => None,
+        Some(DatabaseUrl::Sqlite(path)) => Some(path.clone()),
+        None => Some(config.data_dir.join(DATABASE_FILE)),
+    }
+}
+
 /// Where the database is.
 struct Target {
     kind: Kind,
@@ -111,13 +130,12 @@ struct Target {
 impl Target {
     fn of(config: &Config) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        let (kind, url, path, shown) = match &config.database.url {
-            Some(DatabaseUrl::Postgres(url)) => (Kind::Postgres, url.expose().to_owned(), None, url.masked()),
-            other => {
-                let path = match other {
-                    Some(DatabaseUrl::Sqlite(path)) => path.clone(),
-                    Some(DatabaseUrl::Postgres(_)) | None => config.data_dir.join(DATABASE_FILE),
-                };
+        let (kind, url, path, shown) = match (&config.database.url, file_of(config)) {
+            (Some(DatabaseUrl::Postgres(url)), _) => {
+                (Kind::Postgres, url.expose().to_owned(), None, url.masked())
+            }
+            (_, path) => {
+                let path = path.unwrap_or_default(); // all but PostgreSQL have one
                 let explain = |problem| OpenError::File { path: path.clone(), problem };
                 sqlite::make_private(&path).map_err(explain)?;
                 let url = sqlite::url(&path).map_err(explain)?;
@@ -231,13 +249,10 @@ fn forgiving(mut migrator: Migrator) -> Migrator {
 async fn prepare(connection: &mut AnyConnection, kind: Kind) -> Result<(), sqlx::Error> {
     match kind {
         Kind::Sqlite => {
-            for pragma in [
-                // First, so that the others wait for a lock too. Writers wait for each other this long before a 503.
-                "PRAGMA busy_timeout = 5000",
-                "PRAGMA journal_mode = WAL",
-                "PRAGMA synchronous = FULL",
-                "PRAGMA foreign_keys = ON",
-            ] {
+            // First, so that the others wait for a lock too. Writers wait for each other this long before a 503.
+            connection.execute("PRAGMA busy_timeout = 5000").await?;
+            write_ahead(connection).await?;
+            for pragma in ["PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"] {
                 connection.execute(pragma).await?;
             }
         }
@@ -256,6 +271,26 @@ async fn prepare(connection: &mut AnyConnection, kind: Kind) -> Result<(), sqlx:
     Ok(())
 }
 
+/// Of several processes that open a new database at once one changes its journal, and SQLite tells the others at once that
+/// it is locked, whatever they are willing to wait.
+async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let mut tries = 0;
+    loop {
+        match connection.execute("PRAGMA journal_mode = WAL").await {
+            Err(sqlx::Error::Database(error))
+                if tries < JOURNAL_TRIES && error.message().contains("locked") =>
+            {
+                tries += 1;
+                tokio::time::sleep(JOURNAL_PAUSE).await;
+            }
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// Two seconds together.
+const JOURNAL_TRIES: u32 = 100;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 /// What the newest files in `migrations/` write into `rollcall_schema`.
 const SCHEMA: i64 = 2;
 const DATABASE_FILE: &str = "rollcall.db";

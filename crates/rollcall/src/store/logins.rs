@@ -104,6 +104,8 @@ pub enum Refreshed {
         account: String,
         /// The `sid` of the new access token.
         login: String,
+        /// Its `iat`, in seconds since the epoch.
+        issued_at: u64,
         /// What is good from now on.
         refresh_token: RefreshToken,
         /// Milliseconds since the epoch.
@@ -144,15 +146,7 @@ impl Store {
             if held.rows_affected() == 0 {
                 return Ok(None);
             }
-            let statement = "SELECT COALESCE(MAX(issued_seconds), 0) FROM revocations WHERE login IS NULL \
-                 AND ((issuer = $1 AND subject = $2) OR issuer IS NULL)";
-            let refused: i64 = sqlx::query_scalar(statement)
-                .bind(self.issuer_name(IssuerId::BUILT_IN))
-                .bind(account)
-                .fetch_one(&mut *transaction)
-                .await?;
-            let issued_at = (now / 1000).max(unsigned(refused) + 1).min(now / 1000 + 1);
-
+            let issued_at = self.issuing_second(&mut transaction, now, account).await?;
             let login = NewLogin { id: ids::login_id(), refresh_token: RefreshToken::random(), issued_at };
             let statement = "INSERT INTO logins (id, account, created_at, used_at, expires_at, access_seconds) \
                  VALUES ($1, $2, $3, $3, $4, $5)";
@@ -223,13 +217,14 @@ impl Store {
             };
             let Some((refresh_token, refresh_expires_at)) = good else { return Ok(Refreshed::Unknown) };
             let statement = "UPDATE logins SET access_seconds = $1 WHERE id = $2 AND access_seconds < $1";
+            let issued_at = self.issuing_second(&mut transaction, now, &account).await?;
             sqlx::query(statement)
-                .bind(signed(now / 1000 + times.access_ttl))
+                .bind(signed(issued_at + times.access_ttl))
                 .bind(&login)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(Refreshed::Good { account, login, refresh_token, refresh_expires_at })
+            Ok(Refreshed::Good { account, login, issued_at, refresh_token, refresh_expires_at })
         })
         .await
     }
@@ -253,6 +248,23 @@ impl Store {
             login: Login::Session(id.into()),
             until: access_seconds.saturating_add(self.leeway()),
         }
+    }
+
+    /// The `iat` of a token that is made now: past a revocation of this very second, which refuses all tokens up to it.
+    async fn issuing_second(
+        &self,
+        transaction: &mut AnyConnection,
+        now: u64,
+        account: &str,
+    ) -> Result<u64, StorageError> {
+        let statement = "SELECT COALESCE(MAX(issued_seconds), 0) FROM revocations WHERE login IS NULL \
+             AND ((issuer = $1 AND subject = $2) OR issuer IS NULL)";
+        let refused: i64 = sqlx::query_scalar(statement)
+            .bind(self.issuer_name(IssuerId::BUILT_IN))
+            .bind(storable("an account's id", account)?)
+            .fetch_one(&mut *transaction)
+            .await?;
+        Ok((now / 1000).max(unsigned(refused) + 1).min(now / 1000 + 1))
     }
 
     async fn rotate(

@@ -31,7 +31,7 @@ use sqlx::{Any, AnyPool, Transaction};
 pub use accounts::{AccountRow, NewAccountRow};
 pub use api_keys::{ApiKey, ApiKeyRow, KeyScope, KeyScopes};
 pub use audit::{Action, Actor, Audit};
-pub use backup::BackupError;
+pub use backup::{BackupError, backup};
 pub use connect::{OpenError, migrate};
 pub use erase::PasswordChange;
 

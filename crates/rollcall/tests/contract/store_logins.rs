@@ -31,7 +31,7 @@ async fn begin(store: &Store, now: u64) -> NewLogin {
 /// The successor, its login and its end.
 fn good(refreshed: Refreshed) -> (RefreshToken, String, u64) {
     match refreshed {
-        Refreshed::Good { account, login, refresh_token, refresh_expires_at } => {
+        Refreshed::Good { account, login, refresh_token, refresh_expires_at, .. } => {
             assert_eq!(account, "acc_ada");
             (refresh_token, login, refresh_expires_at)
         }
@@ -76,6 +76,31 @@ async fn a_spent_token_gives_the_same_successor_for_ten_seconds_from_whatever_no
     assert_eq!(again, second);
     let (again, ..) = good(store.refresh(NOW + 2 * SECOND, &again, &keys(), TIMES).await.unwrap());
     assert_eq!(again, third);
+}
+
+#[tokio::test]
+async fn who_logs_in_and_refreshes_in_the_second_of_a_revocation_has_tokens_that_it_does_not_refuse() {
+    let database = database().await;
+    let store = database.open().await;
+    add(&store, "acc_ada").await;
+    let second = NOW / 1000;
+    let all = Revocation::User {
+        issuer: IssuerId::BUILT_IN,
+        subject: "acc_ada".into(),
+        issued_before: second,
+        except: None,
+        until: second + 1000,
+    };
+    store.revoke(NOW, &[all], &Audit::of(Action::UserRevoked, Actor::User, Some(ADA))).await.unwrap();
+    let login = begin(&store, NOW).await;
+    assert_eq!(login.issued_at, second + 1);
+    let mut token = login.refresh_token;
+    for (now, expected) in [(NOW, second + 1), (NOW + 5 * SECOND, second + 5)] {
+        let refreshed = store.refresh(now, &token, &keys(), TIMES).await.unwrap();
+        let Refreshed::Good { issued_at, refresh_token, .. } = refreshed else { panic!("{refreshed:?}") };
+        assert_eq!(issued_at, expected);
+        token = refresh_token;
+    }
 }
 
 #[tokio::test]
