@@ -1,6 +1,7 @@
 //! The hot paths without their sockets, for an instruction count: `instructions PATH TIMES`. Run twice with different
 //! TIMES under callgrind, the difference is what one time costs; `make instructions` does so and compares with the
-//! committed counts. Everything here goes decode → state → encode, as the driver does it.
+//! committed counts. What a client says goes in as the frame, or the polling body, that it is; what the server says is
+//! encoded into the buffer and the mailboxes that the driver would write from.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use engineio::fragments::{Assembler, Item};
 use engineio::handshake::TransportName;
+use engineio::payload::Payload;
 use engineio::server::{Application, Factory, Mailbox, Opening, Outbox};
 use engineio::{CloseReason, Packet, Session};
 use http::HeaderMap;
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("instructions: {error}; usage: instructions heartbeat|event|join|update TIMES");
+            eprintln!("instructions: {error}; usage: instructions heartbeat|payload|event|join|update TIMES");
             ExitCode::from(2)
         }
     }
@@ -41,6 +43,7 @@ fn run() -> Outcome<()> {
     runtime.block_on(async {
         match path.as_str() {
             "heartbeat" => heartbeats(times),
+            "payload" => payloads(times),
             "event" => events(times).await,
             "join" => joins(times, 1).await,
             "update" => joins(times, 100).await,
@@ -71,6 +74,23 @@ fn heartbeats(times: u32) -> Outcome<()> {
     Ok(())
 }
 
+/// A polling body of three packets.
+fn payloads(times: u32) -> Outcome<()> {
+    let body = format!("{EVENT}\u{1e}3\u{1e}{EVENT}");
+    let mut scratch = Vec::new();
+    for _ in 0..times {
+        let mut payload = Payload::new(black_box(&body));
+        let mut packets = 0;
+        while let Some(packet) = payload.next_packet(&mut scratch) {
+            packets += usize::from(packet.is_ok());
+        }
+        if packets != 3 {
+            return Err("a body of three packets".into());
+        }
+    }
+    Ok(())
+}
+
 /// An event with an acknowledgement that says `event_unknown`.
 async fn events(times: u32) -> Outcome<()> {
     let mut crowd = Crowd::open(1).await?;
@@ -78,7 +98,7 @@ async fn events(times: u32) -> Outcome<()> {
     let mut assembler = Assembler::default();
     let mut out = Vec::new();
     for _ in 0..times {
-        let mut frame = masked(r#"42/sessions,7["sessions:none",{"key":"value","number":1}]"#);
+        let mut frame = masked(EVENT);
         let text = next_item(&mut assembler, &mut frame, &config)?;
         let Packet::Message(message) = packet(text)? else {
             return Err("a message".into());
@@ -143,7 +163,7 @@ impl Crowd {
         let clock = Clock::system();
         let app = App::open(config, clock.clone()).await?;
         let token = app.identity.mint("ada", None, clock.unix_seconds(), Duration::from_secs(3600))?;
-        let connect = format!(r#"0/sessions,{{"token":"{token}","context":"dashboard-tab-1"}}"#);
+        let connect = format!(r#"40/sessions,{{"token":"{token}","context":"dashboard-tab-1"}}"#);
         let factory = Clients(Gateway::new(app));
         let (clients, now, out) = (Vec::new(), clock.now(), Vec::new());
         let mut crowd = Self { factory, connect, clients, now, out, _folder: folder };
@@ -167,8 +187,14 @@ impl Crowd {
         let mailbox = Arc::new(Mailbox::new(256 * 1024));
         let opened = self.factory.open(self.now, &opening, &mailbox);
         let mut client = opened.map_err(|rejection| rejection.why)?;
+        let mut frame = masked(&self.connect);
+        let mut assembler = Assembler::default();
+        let text = next_item(&mut assembler, &mut frame, &engineio::Config::default())?;
+        let Packet::Message(message) = packet(text)? else {
+            return Err("a message".into());
+        };
         let mut outbox = Outbox::new(&mut self.out);
-        client.on_message(self.now, engineio::Message::Text(&self.connect), &mut outbox);
+        client.on_message(self.now, message, &mut outbox);
         // It stands at the beginning; to read the whole list would cost as much as to write it.
         let begin = &self.out[..self.out.len().min(128)];
         let told = String::from_utf8_lossy(begin).contains("sessions:ready");
@@ -176,15 +202,21 @@ impl Crowd {
     }
 }
 
-/// A client's text frame (RFC 6455, section 5.2), shorter than 126 bytes.
+/// A client's text frame of an Engine.IO message or packet (RFC 6455, section 5.2), of less than 64 KiB.
 fn masked(text: &str) -> Vec<u8> {
     const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
-    let mut frame = vec![0x81, 0x80 | text.len() as u8];
+    let length = text.len() as u16;
+    let mut frame = match length {
+        0..126 => vec![0x81, 0x80 | length as u8],
+        _ => [&[0x81, 0x80 | 126][..], &length.to_be_bytes()].concat(),
+    };
     frame.extend_from_slice(&MASK);
     frame.extend(text.bytes().enumerate().map(|(place, byte)| byte ^ MASK[place % 4]));
     frame
 }
 
+/// An event that nobody knows.
+const EVENT: &str = r#"42/sessions,7["sessions:none",{"key":"value","number":1}]"#;
 /// More than any path opens: the caps are not what is counted.
 const ALL_OF_THEM: NonZeroUsize = NonZeroUsize::MAX;
 /// Longer than a burst, so that every change is told at once.

@@ -46,7 +46,7 @@ async fn a_heartbeat_allocates_nothing_for_its_session() {
     .unwrap();
     // The wheel, the metrics and the looks at the database allocate now and then, for all sessions together: some two
     // hundred times every two seconds.
-    assert!(blocks < (HEARTBEATS * MANY / 2) as u64, "{blocks} allocations in {HEARTBEATS} heartbeats");
+    assert!(blocks < (HEARTBEATS * MANY / 10) as u64, "{blocks} allocations in {HEARTBEATS} heartbeats");
     assert!(held <= BYTES_A_SESSION, "{held} bytes an idle session");
     live.trigger.shut_down();
 }
@@ -57,6 +57,7 @@ async fn an_update_to_a_hundred_sockets_allocates_as_often_as_one_to_four() {
     let _profiler = Profiler::builder().testing().build();
     let few = blocks_of_a_join(4).await;
     let many = blocks_of_a_join(100).await;
+    assert!(few < A_JOIN, "{few} allocations of a connect and its update");
     assert!(many < few + 50, "{few} allocations with 4 sockets, {many} with 100");
 }
 
@@ -175,10 +176,13 @@ impl Client {
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 const FEW: usize = 64;
-const MANY: usize = 448;
+const MANY: usize = 1936;
 const HEARTBEATS: usize = 3;
 /// The list of a hundred sessions and its frame.
 const BUFFER: usize = 64 * 1024;
 /// What an idle session may hold on the heap, its share of the tables included.
 const BYTES_A_SESSION: usize = 1024;
+/// What a connect, from the accept to its `ready` and the update of the others, may ask of the allocator, with what the
+/// process does beside it.
+const A_JOIN: u64 = 200;
 const PONG: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'3'];

@@ -72,6 +72,31 @@ async fn an_unknown_address_is_answered_as_a_wrong_password_is_and_costs_the_sam
 }
 
 #[tokio::test]
+async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
+    let server = Server::with(|config| {
+        config.accounts.logins_per_minute = 10_000.try_into().unwrap();
+        config.accounts.longest_delay = Duration::ZERO;
+    })
+    .await;
+    server.post("/auth/register", ADA).await;
+    let bodies = [ADA.replace("horse", "house"), ADA.replace("ada@", "bob@")];
+    let mut taken = [Vec::new(), Vec::new()];
+    for _ in 0..30 {
+        for (body, taken) in bodies.iter().zip(&mut taken) {
+            let begun = server.app.clock.now();
+            server.post("/auth/login", body.clone()).await.check_problem(401, "credentials_invalid");
+            taken.push((server.app.clock.now() - begun).as_secs_f64());
+        }
+    }
+    // What the machine does beside it only ever adds: the lower quartile has the least of that.
+    let [wrong, unknown] = taken.map(|mut taken| {
+        taken.sort_by(f64::total_cmp);
+        taken[7]
+    });
+    assert!(wrong / unknown < 1.25 && unknown / wrong < 1.25, "{wrong} s and {unknown} s");
+}
+
+#[tokio::test]
 async fn a_bad_field_is_named_and_its_value_is_not_repeated() {
     let server = Server::open().await;
     let long = "x".repeat(1025);

@@ -217,3 +217,38 @@ async fn what_a_user_does_is_seen_by_the_others() {
         assert_eq!(told(&answer), json!({"ok": false, "code": "payload_invalid", "field": "state"}));
     }
 }
+
+#[tokio::test]
+async fn what_is_odd_in_auth_is_refused_or_passed_over_and_never_believed() {
+    let live = Live::start(|_| {}).await;
+    let token = live.token("ada");
+    for (more, code) in [
+        (format!(r#","token":"{token}""#), "token_invalid"),
+        (r#","context":"a","context":"b""#.to_owned(), "token_invalid"),
+        (r#","context":"\ud800""#.to_owned(), "context_invalid"),
+        (r#","context":{"__proto__":1}"#.to_owned(), "context_invalid"),
+        (r#","deviceId":["a"]"#.to_owned(), "context_invalid"),
+    ] {
+        let error = refusal(&live, &format!(r#"40/sessions,{{"token":"{token}"{more}}}"#)).await;
+        assert_eq!(error["code"], code, "{more}");
+    }
+    let deep = format!(r#","deep":{}{}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let many: String = (0..5_000).map(|number| format!(r#","k{number}":1"#)).collect();
+    for more in [
+        r#","__proto__":{"sub":"bob"},"constructor":{"prototype":{}}"#,
+        r#","unknown":1e999"#,
+        r#","sub":"bob","issuer":"other","login":"other""#,
+        &deep,
+        &many,
+    ] {
+        let tab = Tab::join_with(&live, &format!(r#"40/sessions,{{"token":"{token}"{more}}}"#)).await;
+        assert!(ids(&tab.ready["sessions"]).contains(tab.id.as_str()), "{more:.40}");
+    }
+    assert_eq!(get_sessions(&live, "bob").await, json!([]), "nobody became somebody else");
+}
+
+async fn get_sessions(live: &Live, user: &str) -> Value {
+    let headers = format!("authorization: Bearer {}\r\n", live.token(user));
+    let answer = live.wire().await.request("GET", "/api/sessions", &headers, "").await;
+    serde_json::from_str::<Value>(&answer.body).unwrap()["sessions"].clone()
+}

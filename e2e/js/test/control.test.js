@@ -112,7 +112,15 @@ eachMode('one session too many is refused and stays away', async (mode) => {
     await third.staysAway();
     second.close();
     await first.listIs([first.id]);
-    await join(small, mode, tokenOf(user, 'c'));
+    const back = await join(small, mode, tokenOf(user, 'c'));
+    // The cap never applies to HTTP: whoever is shut out ends the others there, and gets in.
+    const token = tokenOf(user, 'd');
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`${small.url}/api/sessions?scope=others`, { method: 'DELETE', headers });
+    assert.deepEqual(await answer.json(), { revoked: 2, held: 'login' });
+    for (const ended of [first, back]) assert.equal((await ended.end()).error.code, 'session_revoked');
+    const inside = await join(small, mode, token);
+    await inside.listIs([inside.id]);
   } finally {
     await small.stop();
   }

@@ -2,6 +2,7 @@
 import time
 
 import jwt
+import requests
 
 from support.client import NAMESPACE, PATIENCE_S
 from support.server import SECRET, Server
@@ -97,4 +98,22 @@ def test_one_session_too_many_is_refused(mode, open_client):
         second = open_client(server, mode, auth={"token": login_token(user, "b")})
         error, reason = second.end()
         assert (error["code"], reason) == ("too_many_sessions", "server disconnect")
-        first.close()
+        # The cap never applies to HTTP: whoever is shut out ends the others there, and gets in.
+        headers = {"Authorization": f"Bearer {login_token(user, 'b')}"}
+        answer = requests.delete(f"{server.url}/api/sessions?scope=others", headers=headers, timeout=PATIENCE_S)
+        assert answer.json() == {"revoked": 1, "held": "login"}
+        assert first.end()[0]["code"] == "session_revoked"
+        third = open_client(server, mode, auth={"token": login_token(user, "b")})
+        third.ready()
+        third.list_is([third.id])
+        third.close()
+
+
+def test_the_ghost_of_a_client_that_changed_networks_is_gone_when_it_comes_back(server, mode, open_client):
+    user = new_user()
+    witness = joined(open_client, server, mode, user, "tablet")
+    ghost = joined(open_client, server, mode, user, "phone")
+    witness.list_is([witness.id, ghost.id])
+    back = joined(open_client, server, mode, user, "phone", replaces=ghost.id)
+    witness.list_is([witness.id, back.id])
+    assert ghost.end()[0]["code"] == "session_evicted"

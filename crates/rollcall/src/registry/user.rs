@@ -52,6 +52,9 @@ pub struct Burst {
     pub scheduled: bool,
 }
 
+/// With its two counts it is a block of 160 bytes, one for each user.
+const _: () = assert!(size_of::<User>() + 2 * size_of::<usize>() <= 160);
+
 /// The user's sessions, locked: nothing changes while somebody looks, and whoever is told under this lock is told in
 /// the order of the revisions.
 #[derive(Debug)]

@@ -22,8 +22,14 @@ pub struct Served {
 impl Served {
     /// Starts it in a folder, with settings beside the usual ones, their names without the `ROLLCALL_` before them.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_in(folder, settings, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_in(folder: &Path, settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().current_dir(folder);
+        command.envs(environment.iter().copied());
         command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
         let usual = [
             ("LOG__FORMAT", "json"),
