@@ -1,0 +1,80 @@
+//! Saying everything again, after a loss or a gap, and what that means for the completeness of lists.
+//! Does not know: how a loss is found, how one user is said.
+
+use crate::call::{Call, Message};
+use crate::reconcile::Reconciler;
+use crate::work::Pending;
+
+impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+    /// Everything is said again, in the order of the users. Redis has forgotten it, or takes it for a dead node's.
+    pub(crate) fn say_all(&mut self) {
+        self.round += 1;
+        self.unsaid = 0;
+        for (user, known) in &mut self.users {
+            if known.locals.is_empty() && !known.is_dirty && known.busy == 0 {
+                known.round = self.round;
+                continue;
+            }
+            known.is_dirty = true;
+            self.unsaid += 1;
+            if !std::mem::replace(&mut known.is_queued, true) {
+                self.queue.push_back(user.clone());
+            }
+        }
+        self.check_all_said();
+    }
+
+    /// Redis has lost data.
+    pub(crate) fn lose(&mut self, is_own_finding: bool) {
+        let own = [self.lease.node()].into_iter().chain(self.lease.former.iter().copied()).collect();
+        self.trust.handle_loss(self.now, self.peers.alive(), own);
+        self.peers.distrust(self.now);
+        // The lease was lost as well, or it is known at once that it was not.
+        self.lease.hurry(self.now);
+        for user in self.users.values_mut() {
+            // What is missing now is known to be missing: to find it missing again is no other loss.
+            user.stored = 0;
+            user.wanted = 0;
+        }
+        if is_own_finding {
+            let message = Message::Loss { from: self.lease.node() };
+            self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));
+        }
+        self.say_all();
+    }
+
+    pub(crate) fn check_all_said(&mut self) {
+        if self.unsaid > 0 {
+            return;
+        }
+        self.lease.former.clear();
+        if let Some(mut nodes) = self.trust.handle_all_said() {
+            nodes.push(self.lease.node());
+            let message = Message::Said { nodes };
+            self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));
+        }
+    }
+
+    /// After each input: has completeness changed? A change of it alone is a change.
+    pub(crate) fn end(&mut self) {
+        let is_away = self.trust.is_away();
+        if is_away && !std::mem::replace(&mut self.was_away, is_away) {
+            self.tell_waiting();
+        }
+        self.was_away = is_away;
+        let is_complete = self.is_complete();
+        if !self.trust.handle_completeness(self.now, is_complete) {
+            return;
+        }
+        for (user, known) in &mut self.users {
+            // Who is still to be said again is told of its completeness when it has been.
+            let is_news = match is_complete {
+                true => !known.told_complete && known.is_sure(self.round),
+                false => known.told_complete,
+            };
+            if is_news && !std::mem::replace(&mut known.is_tell_queued, true) {
+                self.to_tell.push_back(user.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The reconciler of one node: what the world tells it, and what it tells the sockets. The calls are made up in
+//! `work`, their replies understood in `answer`.
+//! Does not know: Redis, sockets, channels, the clock, randomness.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::call::{Call, CallId, Config, Event, Failed, Message, NodeId, Snapshot};
+use crate::lease::Lease;
+use crate::peers::Peers;
+use crate::reap::Reaper;
+use crate::trust::{Channel, Trust};
+use crate::user::User;
+use crate::work::{Pending, Sent};
+
+/// Brings the sessions of this node and those in Redis together.
+///
+/// `handle_*` is what the world tells, `poll_*` what the caller asks until there is no more, after each `handle_*`.
+/// Whoever carries out the calls keeps their order on one connection and answers each, by a time-out at the latest.
+#[derive(Debug)]
+pub struct Reconciler<U, S, I> {
+    pub(crate) config: Config,
+    pub(crate) now: Duration,
+    pub(crate) random: u64,
+    pub(crate) lease: Lease,
+    pub(crate) trust: Trust,
+    pub(crate) peers: Peers,
+    pub(crate) reaper: Reaper<U>,
+    pub(crate) users: BTreeMap<U, User<S, I>>,
+    /// Users with something to say, each once, in the order in which they got it.
+    pub(crate) queue: VecDeque<U>,
+    pub(crate) timers: BTreeSet<(Duration, Timer, U)>,
+    /// Calls made up already, a few for each reply at the most.
+    pub(crate) backlog: VecDeque<(Pending<U>, Call<U, S, I>)>,
+    pub(crate) in_flight: BTreeMap<CallId, Sent<U>>,
+    pub(crate) refused: VecDeque<(U, S)>,
+    pub(crate) to_tell: VecDeque<U>,
+    /// How often everything was to be said, and how many users of this time have not been said yet.
+    pub(crate) round: u64,
+    pub(crate) unsaid: usize,
+    pub(crate) last_call: u64,
+    pub(crate) seq: u64,
+    /// The highest revision of all users.
+    pub(crate) highest: u64,
+    pub(crate) is_reapers_turn: bool,
+    pub(crate) was_away: bool,
+}
+
+/// What a user waits for; an idle one for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A change here is told without Redis.
+    Ready,
+    /// A sync that failed is tried again.
+    Retry,
+    /// A user without sessions is forgotten.
+    Forget,
+}
+
+impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+    /// A node that starts, with a random id.
+    pub fn new(config: Config, random: u64) -> Self {
+        Self {
+            now: Duration::ZERO,
+            random,
+            lease: Lease::new(NodeId(random), config.ttl()),
+            trust: Trust::new(config.lease, config.ready_timeout),
+            peers: Peers::new(config.lease),
+            reaper: Reaper::new(config.lease),
+            users: BTreeMap::new(),
+            queue: VecDeque::new(),
+            timers: BTreeSet::new(),
+            backlog: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            refused: VecDeque::new(),
+            to_tell: VecDeque::new(),
+            round: 0,
+            unsaid: 0,
+            last_call: 0,
+            seq: 0,
+            highest: 0,
+            is_reapers_turn: false,
+            was_away: false,
+            config,
+        }
+    }
+
+    /// A session is here, new or with another item.
+    pub fn handle_session(&mut self, now: Duration, user: U, session: S, item: I) {
+        self.begin(now);
+        let round = self.round;
+        let entry = self.users.entry(user.clone()).or_insert_with(|| User::new(round));
+        if entry.put(session, item) {
+            self.change(user);
+        }
+        self.end();
+    }
+
+    /// A session has gone.
+    pub fn handle_gone(&mut self, now: Duration, user: &U, session: &S) {
+        self.begin(now);
+        if self.users.get_mut(user).is_some_and(|known| known.remove(now, session)) {
+            self.change(user.clone());
+        }
+        self.end();
+    }
+
+    /// A message on this node's channel or on the common one.
+    pub fn handle_message(&mut self, now: Duration, message: Message<U>) {
+        self.begin(now);
+        match message {
+            Message::Changed { user, revision } => self.hear(user, revision),
+            Message::Loss { from } if self.lease.is_own(from) => {}
+            Message::Loss { .. } if self.trust.is_new_loss(now) => self.lose(false),
+            Message::Loss { .. } => {}
+            Message::Said { nodes } => self.trust.handle_said(&nodes),
+        }
+        self.end();
+    }
+
+    /// Time has passed: at [`Self::next_timeout`] at the latest. `random` is a fresh draw, and becomes the id of this
+    /// node if it needs another one.
+    pub fn handle_tick(&mut self, now: Duration, random: u64) {
+        self.random = random;
+        self.begin(now);
+        if self.lease.wants_id(now) && self.lease.take(NodeId(random)) {
+            for user in self.users.values_mut() {
+                user.is_listed = false;
+                user.may_be_listed = false;
+            }
+            self.say_all();
+        }
+        self.drop_dead();
+        self.end();
+    }
+
+    /// The connection for calls is there. `server` names the run of the Redis behind it (its `run_id`): another run may
+    /// have come back with old data, under which this node has fields that it does not know of; so the id is changed,
+    /// and what is left of the old one reaped.
+    pub fn handle_connected(&mut self, now: Duration, server: u64) {
+        self.begin(now);
+        if self.trust.handle_connected(server) {
+            self.lease.end();
+        }
+        self.peers.distrust(now);
+        self.say_all();
+        self.end();
+    }
+
+    /// The connection for calls has ended. The calls on it count as failed; no reply to them is wanted any more.
+    pub fn handle_disconnected(&mut self, now: Duration) {
+        self.begin(now);
+        self.trust.handle_disconnected();
+        let (kept, ended): (BTreeMap<_, _>, _) = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .partition(|(_, sent)| matches!(sent.pending, Pending::Subscribe(_)));
+        self.in_flight = kept;
+        ended.into_values().for_each(|sent| self.fail(sent.pending, sent.at, Failed::NoAnswer));
+        self.drop_backlog();
+        self.peers.handle_disconnected(now);
+        self.reaper.stop();
+        self.end();
+    }
+
+    /// The connection for messages is there; what was said before is to be subscribed to again.
+    pub fn handle_channel_up(&mut self, now: Duration) {
+        self.begin(now);
+        self.trust.channel = Channel::Up;
+        self.end();
+    }
+
+    /// The connection for messages has ended: nobody is heard.
+    pub fn handle_channel_down(&mut self, now: Duration) {
+        self.begin(now);
+        self.trust.channel = Channel::Down;
+        self.in_flight.retain(|_, sent| !matches!(sent.pending, Pending::Subscribe(_)));
+        self.end();
+    }
+
+    /// What is to be told now, one after another until there is nothing.
+    pub fn poll_event(&mut self) -> Option<Event<U, S, I>> {
+        if let Some((user, session)) = self.refused.pop_front() {
+            return Some(Event::Refused { user, session });
+        }
+        let is_complete = self.is_complete();
+        loop {
+            let user = self.to_tell.pop_front()?;
+            let Some(known) = self.users.get_mut(&user) else {
+                continue;
+            };
+            known.is_tell_queued = false;
+            if known.has_audience() {
+                let complete = is_complete && known.is_sure(self.round);
+                let (revision, list) = known.tell(self.lease.node(), complete, self.highest);
+                self.highest = self.highest.max(revision);
+                return Some(Event::Tell(Snapshot { user, revision, complete, list }));
+            }
+        }
+    }
+
+    /// When [`Self::handle_tick`] is wanted.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let is_connected = self.trust.is_connected();
+        let lease = self.lease.next_timeout(is_connected);
+        let look = self.peers.next_timeout().filter(|_| is_connected);
+        let timer = self.timers.first().map(|(at, ..)| *at);
+        [lease, look, timer, self.trust.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// The id of this node now.
+    pub fn node(&self) -> NodeId {
+        self.lease.node()
+    }
+
+    /// Users with something that Redis has not been told, for metrics.
+    pub fn dirty_users(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Users of whom something is known.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Whether lists can be complete now.
+    pub fn is_complete(&self) -> bool {
+        let is_held = self.lease.is_held(self.now);
+        self.trust.is_complete(is_held.then_some(self.lease.node()))
+    }
+
+    /// Another node says that a user has this revision.
+    pub(crate) fn hear(&mut self, user: U, revision: u64) {
+        if let Some(known) = self.users.get_mut(&user) {
+            known.wanted = known.wanted.max(revision);
+            self.enqueue(&user);
+        }
+    }
+
+    pub(crate) fn begin(&mut self, now: Duration) {
+        self.now = now;
+        self.lease.handle_time(now);
+        if self.trust.handle_time(now) {
+            self.say_all();
+        }
+        while let Some((at, ..)) = self.timers.first()
+            && *at <= now
+        {
+            if let Some((_, timer, user)) = self.timers.pop_first() {
+                self.handle_timer(timer, &user);
+            }
+        }
+    }
+
+    fn handle_timer(&mut self, timer: Timer, user: &U) {
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
+        let is_overdue = known.changed_at.is_some_and(|at| self.now >= at + self.config.ready_timeout);
+        match timer {
+            Timer::Ready if is_overdue => self.tell_late(user),
+            Timer::Ready => {}
+            Timer::Retry => self.enqueue(user),
+            Timer::Forget if !known.may_be_forgotten(self.now, self.config.lease) => {}
+            Timer::Forget if known.may_be_listed => self.enqueue_leaving(user),
+            Timer::Forget => {
+                self.users.remove(user);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The lines between nodes and Redis: delays in order, ends with what is under way lost or late, lost replies.
+
+use reconcile::{Call, CallId};
+
+use super::redis::Calls;
+use super::world::{Happening, MS, SECOND, World};
+
+/// A connection: what is of another epoch is of one that has ended.
+#[derive(Default, Clone, Copy)]
+pub struct Line {
+    pub epoch: u64,
+    pub is_up: bool,
+    pub last_arrival: u64,
+}
+
+impl World {
+    pub fn line(&mut self, proc: usize, is_channel: bool) -> &mut Line {
+        let proc = &mut self.procs[proc];
+        if is_channel { &mut proc.channel } else { &mut proc.connection }
+    }
+
+    pub fn delay(&mut self) -> u64 {
+        if self.random.chance(3) {
+            self.random.within(20 * MS, 300 * MS)
+        } else {
+            self.random.within(100, 5 * MS)
+        }
+    }
+
+    /// A line ends. What is under way on it is lost, or arrives late.
+    pub fn cut(&mut self, proc: usize, is_channel: bool) {
+        let line = self.line(proc, is_channel);
+        if !line.is_up {
+            return;
+        }
+        line.is_up = false;
+        let epoch = line.epoch;
+        if is_channel {
+            self.procs[proc].subscribed.clear();
+        }
+        let delay = if self.random.chance(50) { 0 } else { self.random.below(700 * MS) };
+        self.after(delay, Happening::Notice { proc, epoch, is_channel });
+    }
+
+    pub fn connect(&mut self, proc: usize, is_channel: bool) {
+        let Some(server) = self.server.filter(|_| self.still_until <= self.now) else {
+            let delay = self.random.within(50 * MS, 300 * MS);
+            self.after(delay, Happening::Connect { proc, is_channel });
+            return;
+        };
+        let now = self.now;
+        let line = self.line(proc, is_channel);
+        *line = Line { epoch: line.epoch + 1, is_up: true, last_arrival: now };
+        self.log(|| format!("{proc} has {}", if is_channel { "channel" } else { "connection" }));
+        let now = self.local(proc);
+        match is_channel {
+            false => self.procs[proc].reconciler.handle_connected(now, server),
+            true => self.procs[proc].reconciler.handle_channel_up(now),
+        }
+        self.settle(proc);
+    }
+
+    pub fn arrive(&mut self, proc: usize, epoch: u64, is_channel: bool, id: CallId, call: Calls) {
+        if self.server.is_none() {
+            return;
+        }
+        if self.still_until > self.now {
+            let wait = self.still_until - self.now;
+            self.after(wait, Happening::Arrive { proc, epoch, is_channel, id, call });
+            return;
+        }
+        let is_current = self.line(proc, is_channel).epoch == epoch && self.line(proc, is_channel).is_up;
+        if !is_current && self.random.chance(50) {
+            return; // the line ended before it was sent; otherwise it is done late and nobody is told
+        }
+        if !is_current && self.now < 60 * SECOND && self.random.chance(40) {
+            // Still being sent again by the kernel of a node that was cut off.
+            let delay = self.random.below(25 * SECOND);
+            self.after(delay, Happening::Arrive { proc, epoch, is_channel, id, call });
+            return;
+        }
+        self.check_dead(proc, &call);
+        let redis_now = self.redis_now();
+        let reply = self.redis.execute(redis_now, &call);
+        self.log(|| format!("{proc} {id:?} {call:?}{} -> {reply:?}", if is_current { "" } else { " LATE" }));
+        if let Call::Subscribe { node } = call
+            && is_current
+        {
+            self.procs[proc].subscribed.insert(node);
+        }
+        for (to, message) in std::mem::take(&mut self.redis.outbox) {
+            for other in 0..self.procs.len() {
+                let listens = match &to {
+                    Some(to) => to.iter().any(|node| self.procs[other].subscribed.contains(node)),
+                    None => !self.procs[other].subscribed.is_empty(),
+                };
+                // Over TCP a message is lost with its channel only; those on the common channel are lost even so, since
+                // something makes up for each.
+                let is_lost = to.is_none() && self.loss > 0 && self.random.chance(10);
+                if listens && !is_lost {
+                    let delay = self.delay();
+                    let at = self.in_order(other, true, delay);
+                    let epoch = self.procs[other].channel.epoch;
+                    self.after(at, Happening::Hear { proc: other, epoch, message: message.clone() });
+                }
+            }
+        }
+        if is_current && !self.random.chance(self.loss) {
+            let delay = self.delay();
+            self.after(delay, Happening::Answer { proc, epoch, is_channel, id, reply });
+        }
+    }
+
+    /// Nobody calls dead who lives and whose lease is there.
+    fn check_dead(&self, sender: usize, call: &Calls) {
+        let dead = match call {
+            Call::Sync(sync) => &sync.dead[..],
+            Call::Reap { node, .. } => std::slice::from_ref(node),
+            _ => return,
+        };
+        for (number, proc) in self.procs.iter().enumerate() {
+            let node = proc.reconciler.node();
+            let until = self.redis.data.leases.get(&node).copied().unwrap_or_default();
+            let is_alive = !proc.is_dead && until > self.redis_now();
+            assert!(number == sender || !is_alive || !dead.contains(&node), "{sender} calls {number} dead");
+        }
+    }
+
+    /// What is sent on a line arrives in order: gives the delay.
+    pub fn in_order(&mut self, proc: usize, is_channel: bool, delay: u64) -> u64 {
+        let now = self.now;
+        let line = self.line(proc, is_channel);
+        line.last_arrival = line.last_arrival.max(now + delay);
+        line.last_arrival - now
+    }
+}
