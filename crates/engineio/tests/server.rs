@@ -9,8 +9,9 @@ mod support;
 use std::fmt::Write;
 use std::time::Duration;
 
+use engineio::server::ServerConfig;
 use engineio::{CloseReason, Violation};
-use support::wire::{KEY, Wire, request, upgrade_headers};
+use support::wire::{KEY, Wire, client_frame, request, upgrade_headers};
 use support::{POLL, Served, WEBSOCKET, sid_of, unhurried, with_upgrade_timeout};
 
 const UNKNOWN_SID: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
@@ -340,4 +341,27 @@ async fn an_unknown_transport_is_refused_before_all_else() {
     let post = served.connect().await.post(POLL, "4x").await;
     post.check(400, r#"{"code":2,"message":"Bad handshake method"}"#);
     assert_eq!(served.server.open_sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_whose_answers_are_more_than_may_wait_is_not_kept_as_one_answer() {
+    let config = || ServerConfig { mailbox_bytes: 1024, ..unhurried() };
+    let batch = |messages: usize| vec![format!("4{}", "x".repeat(100)); messages].join("\u{1e}");
+    let served = Served::start(config()).await;
+    let (mut wire, target) = served.open().await;
+    wire.post(&target, &batch(8)).await.check(200, "ok");
+    assert_eq!(wire.get(&target).await.body, batch(8));
+    // Nobody polls: no piece of it may be of any size, as one answer may.
+    wire.post(&target, &batch(50)).await.check(400, BAD_REQUEST);
+    assert!(wire.get(&target).await.body.len() < batch(50).len());
+    wire.get(&target).await.check(400, UNKNOWN_SID);
+
+    // Who takes them as they come gets all.
+    let mut socket = served.websocket().await;
+    let frames =
+        batch(50).split('\u{1e}').flat_map(|text| client_frame(0x81, text.as_bytes())).collect::<Vec<u8>>();
+    socket.send(frames).await;
+    for _ in 0..50 {
+        assert_eq!(socket.text().await.len(), 101);
+    }
 }

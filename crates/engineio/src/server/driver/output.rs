@@ -85,9 +85,14 @@ impl<F: Factory> Driver<F> {
         }
         self.deliver(now, out.as_frames(), out.payload_break())?;
         out.clear();
-        let too_much = match &self.transport {
+        let too_much = match &mut self.transport {
             Transport::WebSocket(websocket) => websocket.owed_replies() > bound,
-            Transport::Polling(polling) => polling.overflows(bound),
+            Transport::Polling(polling) => {
+                if polling.has_poll() {
+                    polling.answer_with_waiting();
+                }
+                polling.overflows(bound)
+            }
         };
         if too_much { Err(End::Cut(Cut::SlowConsumer)) } else { Ok(()) }
     }
