@@ -228,3 +228,24 @@ async fn a_user_agent_that_is_no_text_harms_nobody() {
     let user_agent = ready[0]["sessions"][0]["metadata"]["userAgent"].as_str().unwrap();
     assert!(user_agent.starts_with('a') && user_agent.ends_with('b'), "{user_agent:?}");
 }
+
+#[tokio::test]
+async fn who_signs_out_everywhere_without_a_session_is_signed_out_too() {
+    let live = Live::start(|_| {}).await;
+    let exp = live.clock.unix_seconds() + 3600;
+    for (user, claims, held) in [
+        ("ada", json!({"sub": "ada", "sid": "laptop", "exp": exp}), "login"),
+        ("bob", json!({"sub": "bob", "jti": "one", "exp": exp}), "token"),
+        ("eve", json!({"sub": "eve", "exp": exp}), "token"),
+    ] {
+        let undated = live.sign(&claims);
+        assert_eq!(judged(&live, &undated).await, "accepted");
+        check_ended(&delete(&live, "/api/sessions?scope=all", &undated).await, 0, held);
+        assert_eq!(judged(&live, &undated).await, "token_revoked", "{user}");
+    }
+    assert_eq!(
+        judged(&live, &live.token_of("ada", Some("laptop"), HOUR)).await,
+        "token_revoked",
+        "a new one"
+    );
+}

@@ -121,7 +121,19 @@ impl App {
                 }
                 None => (Which::All, self.rows_of_all(user, None)),
             },
-            Scope::All => (Which::All, self.rows_of_all(user, None)),
+            Scope::All => {
+                let mut rows = self.rows_of_all(user, None);
+                // By name too, whether it has a session or not: its token may not say when it was issued, and of a login
+                // new tokens are refused.
+                if let Some(own) = caller.login
+                    && !rows.iter().any(|row| is_of(row, own))
+                {
+                    let (issuer, subject) = (user.issuer, Some(user.subject.clone()));
+                    let until = self.identity.revoked_until(self.clock.unix_seconds());
+                    rows.push(Revocation::Login { issuer, subject, login: own.clone(), until });
+                }
+                (Which::All, rows)
+            }
         };
         let action = match scope {
             Scope::Session(_) => Action::LoginRevoked,
