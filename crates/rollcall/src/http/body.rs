@@ -2,6 +2,7 @@
 //! which fields an action wants.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::body::{Bytes, HttpBody};
@@ -9,6 +10,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Problem;
@@ -36,7 +38,8 @@ impl<T: Payload> FromRequest<Arc<App>> for Body<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let bytes = read(request, app, "application/json", T::body_max(&app.config)).await?;
         let fields = serde_json::from_slice(&bytes);
-        let mut fields = fields.map(Fields).map_err(|_| unreadable("The body must be a JSON object."))?;
+        let mut fields: Fields =
+            fields.map_err(|_| unreadable("The body must be a JSON object, each field once."))?;
         T::parse(&mut fields).map(Self)
     }
 }
@@ -76,6 +79,33 @@ impl Fields {
     /// Whatever it is, as it came.
     pub(super) fn json(&mut self, name: &'static str) -> Option<Box<RawValue>> {
         self.0.remove(name)
+    }
+}
+
+/// A field that is there twice is one thing to one reader and another to the next.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EachOnce)
+    }
+}
+
+struct EachOnce;
+
+impl<'de> Visitor<'de> for EachOnce {
+    type Value = Fields;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field is there twice"));
+            }
+        }
+        Ok(Fields(fields))
     }
 }
 
