@@ -16,7 +16,7 @@ use calls::{check_problem, get};
 use issuer::Key;
 use live::Live;
 use live::wire::Answer;
-use namespace::{Tab, told};
+use namespace::Tab;
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://id.example";
@@ -76,11 +76,6 @@ impl World {
     }
 }
 
-async fn check_told(tab: &mut Tab) {
-    let (error, disconnected) = tab.end().await;
-    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
-}
-
 #[tokio::test]
 async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
     let world = World::new().await;
@@ -91,7 +86,7 @@ async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
     let answer = world.post(&login).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     assert!(answer.head.contains("cache-control: no-store"), "{answer:?}");
-    check_told(&mut phone).await;
+    phone.check_revoked().await;
     assert!(
         !world.is_good(&world.access("ada", "phone")).await
             && world.is_good(&world.access("ada", "laptop")).await
@@ -99,7 +94,7 @@ async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
     check_problem(&world.post(&login).await, 400, "invalid_request");
 
     assert_eq!(world.post(&world.logout("j2", &json!({"sub": "ada"}))).await.status, 200);
-    check_told(&mut laptop).await;
+    laptop.check_revoked().await;
     assert!(!world.is_good(&world.access("ada", "laptop")).await);
     assert_eq!(
         world.post(&world.logout("j3", &json!({"sub": "nobody"}))).await.status,
@@ -155,7 +150,7 @@ async fn what_is_no_logout_token_ends_nothing() {
     check_problem(&request(FORM, &"x".repeat(20_000)).await, 413, "payload_too_large");
     assert!(tab.heard().await.iter().all(|name| name != "sessions:error"));
     assert_eq!(world.post(&good).await.status, 200, "none of it has spent the good one");
-    check_told(&mut tab).await;
+    tab.check_revoked().await;
 }
 
 #[tokio::test]

@@ -39,8 +39,7 @@ async fn revoke(tab: &mut Tab, argument: &Value) -> Value {
 }
 
 async fn check_revoked(tab: &mut Tab) {
-    let (error, disconnected) = tab.end().await;
-    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
+    tab.check_revoked().await;
     assert_eq!(tab.wire.frame().await.map(|frame| frame.first), Some(0x88), "closed a second later");
 }
 

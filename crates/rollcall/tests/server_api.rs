@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use calls::{KEY, beside, body, call, check_ended, check_problem, delete, get, make_key};
 use live::Live;
-use namespace::{Tab, told};
+use namespace::Tab;
 use rollcall::identity::IssuerId;
 use serde_json::{Value, json};
 
@@ -31,11 +31,6 @@ async fn is_good(live: &Live, token: &str) -> bool {
     get(live, "/api/sessions", token).await.status == 200
 }
 
-async fn check_told(tab: &mut Tab) {
-    let (error, disconnected) = tab.end().await;
-    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
-}
-
 #[tokio::test]
 async fn a_login_ends_by_one_of_its_sessions_and_all_logins_end_at_once() {
     let live = start().await;
@@ -48,12 +43,12 @@ async fn a_login_ends_by_one_of_its_sessions_and_all_logins_end_at_once() {
 
     check_problem(&delete(&live, &one("bob", &phone.id), KEY).await, 404, "session_not_found");
     check_ended(&delete(&live, &one("ada", &phone.id), KEY).await, 2, "login");
-    check_told(&mut phone).await;
-    check_told(&mut other).await;
+    phone.check_revoked().await;
+    other.check_revoked().await;
     assert!(!is_good(&live, &phones).await && is_good(&live, &laptops).await);
 
     check_ended(&delete(&live, "/api/users/ada/sessions", KEY).await, 1, "login");
-    check_told(&mut laptop).await;
+    laptop.check_revoked().await;
     assert!(!is_good(&live, &laptops).await);
     check_ended(&delete(&live, "/api/users/nobody/sessions", KEY).await, 0, "token");
     assert_eq!(bob.ask("sessions:list", "").await["sessions"].as_array().unwrap().len(), 1);
@@ -74,11 +69,11 @@ async fn who_is_only_disconnected_may_come_back() {
     let one = format!("/api/users/ada/sessions/{}", tabs[0].id);
     check_problem(&delete(&live, &format!("{one}?tokens=lose"), KEY).await, 400, "payload_invalid");
     check_ended(&delete(&live, &format!("{one}?tokens=keep"), KEY).await, 1, "none");
-    check_told(&mut tabs[0]).await;
+    tabs[0].check_revoked().await;
     check_problem(&delete(&live, &format!("{one}?tokens=keep"), KEY).await, 404, "session_not_found");
     tabs[1].list_of(2).await;
     check_ended(&delete(&live, "/api/users/ada/sessions?tokens=keep", KEY).await, 2, "none");
-    check_told(&mut tabs[1]).await;
+    tabs[1].check_revoked().await;
     assert!(is_good(&live, &token).await);
 }
 
@@ -198,7 +193,7 @@ async fn a_user_is_forgotten_and_may_begin_anew() {
     assert_eq!(tab.ask("sessions:rename", r#"{"label":"Ada's"}"#).await["ok"], true);
 
     check_ended(&delete(&live, &format!("/api/users/{id}"), KEY).await, 1, "login");
-    check_told(&mut tab).await;
+    tab.check_revoked().await;
     assert!(!is_good(&live, &token).await);
     check_problem(&call(&live, "POST", "/auth/login", "", ada).await, 401, "credentials_invalid");
     check_problem(&call(&live, "POST", "/auth/refresh", "", &refresh).await, 401, "token_invalid");

@@ -16,7 +16,7 @@ use std::time::Duration;
 use calls::{KEY, body, check_ended, check_problem, delete, get, make_key};
 use live::wire::upgrade_headers;
 use live::{Live, event};
-use namespace::{Tab, told};
+use namespace::Tab;
 use rollcall::identity::IssuerId;
 use serde_json::{Value, json};
 
@@ -114,11 +114,6 @@ async fn judged(live: &Live, token: &str) -> String {
     }
 }
 
-async fn check_told(tab: &mut Tab) {
-    let (error, disconnected) = tab.end().await;
-    assert_eq!((told(&error), disconnected), (json!({"code": "session_revoked"}), true));
-}
-
 #[tokio::test]
 async fn one_session_ends_with_its_login_and_of_the_own_login_only_the_session() {
     let live = Live::start(|_| {}).await;
@@ -132,13 +127,13 @@ async fn one_session_ends_with_its_login_and_of_the_own_login_only_the_session()
     check_problem(&delete(&live, &target("%00"), &mine).await, 404, "session_not_found");
     check_problem(&delete(&live, &target(&phone.id), "x.y.z").await, 401, "token_invalid");
     check_ended(&delete(&live, &target(&phone.id), &mine).await, 1, "login");
-    check_told(&mut phone).await;
+    phone.check_revoked().await;
     assert_eq!(judged(&live, &phones).await, "token_revoked");
     check_problem(&delete(&live, &target(&phone.id), &mine).await, 404, "session_not_found");
     check_problem(&delete(&live, &target(&laptop.id), &phones).await, 401, "token_revoked");
 
     check_ended(&delete(&live, &target(&laptop.id), &mine).await, 1, "none");
-    check_told(&mut laptop).await;
+    laptop.check_revoked().await;
     assert_eq!(judged(&live, &mine).await, "accepted");
 }
 
@@ -160,7 +155,7 @@ async fn who_has_as_many_as_may_be_gets_in_again_by_ending_the_others() {
     }
     check_ended(&delete(&live, "/api/sessions?scope=others", &mine).await, 2, "login");
     for tab in &mut tabs {
-        check_told(tab).await;
+        tab.check_revoked().await;
     }
     let tab = Tab::join_as(&live, "ada", "laptop").await;
     assert_eq!(tab.ready["sessions"].as_array().unwrap().len(), 1);
@@ -174,7 +169,7 @@ async fn all_end_and_the_token_that_asked_ends_with_them() {
     let mut tab = Tab::join_as(&live, "ada", "laptop").await;
     let mut bob = Tab::join(&live, "bob").await;
     check_ended(&delete(&live, "/api/sessions?scope=all", &mine).await, 1, "login");
-    check_told(&mut tab).await;
+    tab.check_revoked().await;
     assert_eq!(judged(&live, &mine).await, "token_revoked");
     assert_eq!(bob.ask("sessions:list", "").await["ok"], true);
 }

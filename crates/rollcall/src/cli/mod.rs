@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall::config::{Config, ConfigError, Setting, Sources, parse_duration};
-use rollcall::identity::BUILT_IN_NAME;
+use rollcall::identity::{BUILT_IN_NAME, is_subject};
 use rollcall::store::KeyScopes;
 
 /// A realtime sessions gateway: every user sees all of their live sessions, in sync.
@@ -269,6 +269,17 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn scopes(text: &str) -> Result<KeyScopes, String> {
     KeyScopes::parse(text)
         .ok_or_else(|| "allowed: read, revoke, send, each at most once, with commas between".to_owned())
+}
+
+/// Whether `--user` can name anybody.
+fn check_user(subject: &str) -> Result<(), Failure> {
+    match is_subject(subject) {
+        true => Ok(()),
+        false => {
+            let given = subject.len();
+            Err(Failure::Failed(format!("--user: given {given} bytes; allowed: 1 to 255, no NUL")))
+        }
+    }
 }
 
 fn start_logs(config: &Config) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //! the database obeys within a few seconds.
 
 use rollcall::config::Config;
-use rollcall::identity::{Revocation, is_subject};
+use rollcall::identity::Revocation;
 use rollcall::store::{Action, Actor, Audit, User};
 
 use super::Failure;
@@ -17,12 +17,7 @@ pub(super) fn revoke(config: &Config, user: Option<&str>, issuer: &str) -> Resul
             None => (Revocation::Everyone { issued_before: now, until }, Action::EveryoneRevoked),
             Some(subject) => {
                 let issuer = storing.issuer("--issuer", issuer)?;
-                if !is_subject(subject) {
-                    let given = subject.len();
-                    return Err(Failure::Failed(format!(
-                        "--user: given {given} bytes; allowed: 1 to 255, no NUL"
-                    )));
-                }
+                super::check_user(subject)?;
                 let (subject, except) = (subject.into(), None);
                 (Revocation::User { issuer, subject, issued_before: now, except, until }, Action::UserRevoked)
             }

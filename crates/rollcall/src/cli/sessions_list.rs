@@ -8,7 +8,6 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use rollcall::config::Config;
-use rollcall::identity::is_subject;
 use rollcall::outgoing::{Outgoing, explain};
 use serde_json::Value;
 
@@ -28,10 +27,7 @@ pub(super) struct Asked {
 /// A line for each session, the oldest first: id, when, from where, what it is called.
 pub(super) fn list(config: &Config, asked: &Asked) -> Result<String, Failure> {
     super::start_logs(config)?;
-    if !is_subject(&asked.user) {
-        let given = asked.user.len();
-        return Err(Failure::Failed(format!("--user: given {given} bytes; allowed: 1 to 255, no NUL")));
-    }
+    super::check_user(&asked.user)?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", api_key(asked)?));
     let mut bearer = bearer.map_err(|_| {
         Failure::Failed("ROLLCALL_API_KEY: allowed: what `rollcall key new --api` has printed".to_owned())

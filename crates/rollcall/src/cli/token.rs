@@ -9,12 +9,7 @@ use rollcall::config::{Config, format_duration};
 use super::Failure;
 
 pub(super) fn mint(config: &Config, user: &str, ttl: Duration) -> Result<String, Failure> {
-    if !(1..=255).contains(&user.len()) || user.contains('\0') {
-        return Err(Failure::Failed(format!(
-            "--user: given {} bytes; allowed: 1 to 255, no NUL",
-            user.len()
-        )));
-    }
+    super::check_user(user)?;
     super::start_logs(config)?;
     let identity = open_identity(config).map_err(Failure::because)?;
     if ttl.as_secs() == 0 || ttl > identity.max_token_ttl() {

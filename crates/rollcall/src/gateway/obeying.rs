@@ -24,9 +24,7 @@ impl App {
     /// Obeys revocations that were written down already, by whomever: here, in the course of something larger, or on
     /// another node. Gives how many sessions have ended.
     pub async fn carry_out(&self, revocations: Vec<Revocation>) -> usize {
-        for revocation in &revocations {
-            self.identity.revocations().insert(revocation.clone());
-        }
+        self.refuse(revocations.clone());
         let mut total = 0;
         let mut wide = Wide::default();
         for revocation in &revocations {

@@ -79,6 +79,12 @@ impl Tab {
         }
     }
 
+    /// It is told that it was revoked, and stock clients stay away.
+    pub async fn check_revoked(&mut self) {
+        let (error, disconnected) = self.end().await;
+        assert_eq!((told(&error), disconnected), (serde_json::json!({"code": "session_revoked"}), true));
+    }
+
     /// Emits with an acknowledgement, and gives its argument; what comes before it is passed over.
     pub async fn ask(&mut self, name: &str, argument: &str) -> Value {
         let id = self.emit(name, argument).await;
