@@ -20,7 +20,8 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts it in a folder, with settings beside the usual ones, their names without the `ROLLCALL_` before them.
+    /// Starts it in a folder, with settings beside the usual ones, their names without the `ROLLCALL_` before them; an
+    /// empty one takes a usual one away.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
         Self::start_in(folder, settings, &[])
     }
@@ -38,7 +39,10 @@ impl Served {
             ("IDENTITY__SECRET", SECRET),
         ];
         for (name, value) in usual.iter().chain(settings) {
-            command.env(format!("ROLLCALL_{name}"), value);
+            match *value {
+                "" => command.env_remove(format!("ROLLCALL_{name}")),
+                value => command.env(format!("ROLLCALL_{name}"), value),
+            };
         }
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -46,9 +50,8 @@ impl Served {
         let address = loop {
             let begin = log.len();
             assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "{log}");
-            let line: Value = serde_json::from_str(&log[begin..]).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
+            if let Some(address) = listening(&log[begin..]) {
+                break address;
             }
         };
         Self { child, stderr, log, address }
@@ -61,6 +64,15 @@ impl Served {
         self.stderr.read_to_string(&mut self.log).unwrap();
         (self.child.wait().unwrap(), std::mem::take(&mut self.log))
     }
+}
+
+/// The address in the line that says so, as text or JSON.
+fn listening(line: &str) -> Option<SocketAddr> {
+    if let Some((_, address)) = line.split_once(" rollcall: listening address=") {
+        return Some(address.trim_end().parse().unwrap());
+    }
+    let line: Value = serde_json::from_str(line).ok()?;
+    (line["message"] == "listening").then(|| line["address"].as_str().unwrap().parse().unwrap())
 }
 
 impl Drop for Served {
