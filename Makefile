@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test e2e bench cov lint instructions fmt clean
+.PHONY: help start dev prod test timing e2e bench cov lint instructions fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -31,6 +31,10 @@ prod: ## Release build with production settings: JSON logs, registration closed
 
 test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
 	@scripts/test rust docs js python client runner
+
+timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (half a minute)
+	@scripts/cargo-tool cargo-nextest 0.9.143
+	@cargo nextest run -p rollcall --test auth --run-ignored only --no-capture
 
 e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
 	@scripts/test js python client

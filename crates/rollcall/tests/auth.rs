@@ -59,21 +59,28 @@ async fn an_address_is_taken_in_any_spelling() {
     assert_eq!(again.json()["field"], "email");
 }
 
+/// What the time depends on is the hash. That it was computed is counted where it is computed, with its parameters.
 #[tokio::test]
 async fn an_unknown_address_is_answered_as_a_wrong_password_is_and_costs_the_same() {
     let server = Server::open().await;
     server.post("/auth/register", ADA).await;
-    let before = server.app.accounts.hasher().computed();
-    let wrong = server.post("/auth/login", ADA.replace("horse", "house")).await;
-    let unknown = server.post("/auth/login", ADA.replace("ada@", "bob@")).await;
-    assert_eq!(server.app.accounts.hasher().computed(), before + 2);
-    wrong.check_problem(401, "credentials_invalid");
-    assert_eq!((wrong.status, wrong.headers, wrong.text), (unknown.status, unknown.headers, unknown.text));
+    let hasher = server.app.accounts.hasher();
+    let mut seen = Vec::new();
+    for body in [ADA.replace("horse", "house"), ADA.replace("ada@", "bob@")] {
+        let before = (hasher.computed(), hasher.work());
+        let answer = server.post("/auth/login", body).await;
+        answer.check_problem(401, "credentials_invalid");
+        let cost = (hasher.computed() - before.0, hasher.work() - before.1);
+        seen.push((answer.status, answer.headers, answer.text, cost));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0].3, (1, 19_456 * 2), "one hash of the OWASP minimum");
 }
 
-/// That both cost one hash and get the same answer is tested above, always.
+/// What that comes to in time: `make timing` runs this alone. Both kinds in turn, so that what else the machine does meets
+/// both.
 #[tokio::test]
-#[ignore = "measures time: alone, on a quiet machine"]
+#[ignore = "measures time: `make timing` runs it alone"]
 async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
     let server = Server::with(|config| {
         config.accounts.logins_per_minute = 10_000.try_into().unwrap();

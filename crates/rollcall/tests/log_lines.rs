@@ -24,7 +24,8 @@ use served::Served;
 const HOSTILE: &str = "\u{1b}[2J\r\n2030-01-01T00:00:00.000000Z ERROR rollcall: forged\n{\"message\":\"forged\"}\
      \u{9b}31m\u{7}\u{2028}forged\u{202e}txt\u{7f}";
 /// As much of it as a header can hold.
-const HOSTILE_HEADER: &str = "Mozilla\u{9b}31m\u{2028}2030-01-01T00:00:00.000000Z ERROR rollcall: forged\u{202e}txt";
+const HOSTILE_HEADER: &str =
+    "Mozilla\u{9b}31m\u{2028}2030-01-01T00:00:00.000000Z ERROR rollcall: forged\u{202e}txt";
 
 /// A server whose data folder has a hostile name and whose issuer publishes a key with one, after clients with such names
 /// have come and gone: its log.
@@ -58,7 +59,8 @@ async fn visit(address: SocketAddr, token: &str) {
         let headers = format!("{}user-agent: {HOSTILE_HEADER}\r\n", upgrade_headers());
         assert_eq!(wire.request("GET", WEBSOCKET, &headers, "").await.status, 101);
         assert!(wire.text().await.starts_with('0'));
-        let auth = json!({"token": token, "context": HOSTILE, "deviceId": &HOSTILE[..32], "replaces": HOSTILE});
+        let auth =
+            json!({"token": token, "context": HOSTILE, "deviceId": &HOSTILE[..32], "replaces": HOSTILE});
         wire.say(&format!("40/sessions,{auth}")).await;
         assert!(wire.text().await.starts_with("40/sessions,"));
         let (name, arguments) = event(&wire.text().await).unwrap();

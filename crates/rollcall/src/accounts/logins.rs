@@ -2,8 +2,9 @@
 //! one is good (RFC 9700 section 4.14.2). Does not know: HTTP, access tokens.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::{Account, AccountError, Accounts, Email, Password};
+use super::{Account, AccountError, Accounts, Email, Password, Wait};
 use crate::identity::Revocation;
 use crate::store::{Action, Actor, Audit, RefreshToken, Refreshed, StorageError, User};
 
@@ -31,6 +32,8 @@ pub enum Renewed {
     Invalid,
     /// Its time is over.
     Expired,
+    /// Its login was refreshed too often; it can be again after this.
+    TooOften(Wait),
     /// Spent long ago, so somebody else has it too: its login has ended, still to be carried out on live sockets.
     Reused(Vec<Revocation>),
 }
@@ -64,6 +67,7 @@ impl Accounts {
             }
             Refreshed::Unknown => Renewed::Invalid,
             Refreshed::Expired => Renewed::Expired,
+            Refreshed::TooOften { wait } => Renewed::TooOften(Wait(Duration::from_millis(wait))),
             Refreshed::Reused { account, revocations } => {
                 tracing::warn!(account, "a spent refresh token was used again: its login has ended");
                 Renewed::Reused(revocations)

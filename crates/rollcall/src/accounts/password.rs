@@ -14,7 +14,7 @@ use crate::ids;
 
 /// Computes and compares password hashes.
 pub struct Hasher {
-    argon2: Argon2<'static>,
+    argon2: Counted,
     /// One permit a core. A permit goes with the work and comes back with its end: a client that hangs up frees
     /// nothing early.
     running: Arc<Semaphore>,
@@ -22,7 +22,14 @@ pub struct Hasher {
     places: Arc<Semaphore>,
     /// Compared with when there is no account, so that an unknown address takes as long as a known one.
     dummy: String,
+}
+
+/// Argon2id with today's parameters; what it is made to do is counted where it is done.
+#[derive(Clone)]
+struct Counted {
+    argon2: Argon2<'static>,
     computed: Arc<AtomicU64>,
+    work: Arc<AtomicU64>,
 }
 
 /// Why there is no hash.
@@ -56,22 +63,22 @@ impl Hasher {
 
     async fn with_params(queue: NonZeroUsize, memory_kib: u32, passes: u32) -> Result<Self, HashError> {
         let params = Params::new(memory_kib, passes, LANES, None).map_err(failed)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut hasher = Self {
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            argon2: Counted { argon2, computed: Arc::default(), work: Arc::default() },
             running: Arc::new(Semaphore::new(cores())),
             places: Arc::new(Semaphore::new(cores().saturating_add(queue.get()).min(Semaphore::MAX_PERMITS))),
             dummy: String::new(),
-            computed: Arc::default(),
         };
         let argon2 = hasher.argon2.clone();
-        hasher.dummy = hasher.run(move || hash(&argon2, ids::secret().as_bytes())).await??;
+        hasher.dummy = hasher.run(move || argon2.hash(ids::secret().as_bytes())).await??;
         Ok(hasher)
     }
 
     /// The hash of a password as a PHC string.
     pub(super) async fn hash(&self, password: Password) -> Result<String, HashError> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, password.as_bytes())).await?
+        self.run(move || argon2.hash(password.as_bytes())).await?
     }
 
     /// Compares with the `stored` PHC string. One that is missing, damaged or absurdly expensive is never right, and
@@ -88,21 +95,26 @@ impl Hasher {
             let Some((parsed, params)) = usable.or_else(|| usable_hash(&dummy)) else {
                 return Err(HashError::Failed("the stand-in hash cannot be parsed".to_owned()));
             };
-            let matches = argon2.verify_password(password.as_bytes(), &parsed).is_ok();
+            let matches = argon2.matches(password.as_bytes(), &parsed, &params);
             if !(matches && is_real) {
                 return Ok(Verdict::Wrong);
             }
-            let live = argon2.params();
+            let live = argon2.argon2.params();
             let weaker = params.m_cost() < live.m_cost() || params.t_cost() < live.t_cost();
-            let rehashed = if weaker { Some(hash(&argon2, password.as_bytes())?) } else { None };
+            let rehashed = if weaker { Some(argon2.hash(password.as_bytes())?) } else { None };
             Ok(Verdict::Right { rehashed })
         })
         .await?
     }
 
-    /// How many times work was done since start: once for each password that was judged, whoever it belonged to.
+    /// Hashes that were computed since start: one for each password that was judged, whoever it belonged to.
     pub fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
+        self.argon2.computed.load(Ordering::Relaxed)
+    }
+
+    /// What these hashes have cost since start: KiB of memory times passes over it, each by its own parameters.
+    pub fn work(&self) -> u64 {
+        self.argon2.work.load(Ordering::Relaxed)
     }
 
     async fn run<T: Send + 'static>(
@@ -111,18 +123,31 @@ impl Hasher {
     ) -> Result<T, HashError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashError::Busy)?;
         let core = Arc::clone(&self.running).acquire_owned().await.map_err(failed)?;
-        let computed = Arc::clone(&self.computed);
         let task = tokio::task::spawn_blocking(move || {
             let _held_until_the_work_is_done = (place, core);
-            computed.fetch_add(1, Ordering::Relaxed);
             work()
         });
         task.await.map_err(failed)
     }
 }
 
-fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, HashError> {
-    argon2.hash_password_with_salt(password, &ids::salt()).map(|hash| hash.to_string()).map_err(failed)
+impl Counted {
+    fn hash(&self, password: &[u8]) -> Result<String, HashError> {
+        self.count(self.argon2.params());
+        let hash = self.argon2.hash_password_with_salt(password, &ids::salt());
+        hash.map(|hash| hash.to_string()).map_err(failed)
+    }
+
+    /// `params` are those of `hash`, by which its password is hashed again.
+    fn matches(&self, password: &[u8], hash: &PasswordHash, params: &Params) -> bool {
+        self.count(params);
+        self.argon2.verify_password(password, hash).is_ok()
+    }
+
+    fn count(&self, params: &Params) {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        self.work.fetch_add(u64::from(params.m_cost()) * u64::from(params.t_cost()), Ordering::Relaxed);
+    }
 }
 
 /// A stored hash that is Argon2id with a cost that this server would ever pay.
@@ -191,9 +216,9 @@ mod tests {
         let hasher = Hasher::with_params(QUEUE, 16, 1).await.unwrap();
         let (_, params) = usable_hash(&hasher.dummy).expect("the stand-in parses");
         assert_eq!((params.m_cost(), params.t_cost()), (16, 1));
-        let before = hasher.computed();
+        let before = (hasher.computed(), hasher.work());
         assert_eq!(hasher.verify(password("swordfish"), None).await.unwrap(), Verdict::Wrong);
-        assert_eq!(hasher.computed(), before + 1);
+        assert_eq!((hasher.computed(), hasher.work()), (before.0 + 1, before.1 + 16));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use super::caller::RefreshCaller;
 use super::openapi::AUTH;
 use super::token_pair::TokenPair;
 use super::unhindered::unhindered;
-use crate::accounts::Renewed;
+use crate::accounts::{AccountError, Renewed};
 use crate::app::App;
 use crate::identity::TokenRefusal;
 use crate::store::RefreshToken;
@@ -52,6 +52,7 @@ pub(super) async fn handle(
             Renewed::Pair(pair) => Ok(Json(TokenPair::mint(&app, &pair)?)),
             Renewed::Invalid => Err(TokenRefusal::Invalid.into()),
             Renewed::Expired => Err(TokenRefusal::Expired.into()),
+            Renewed::TooOften(wait) => Err(AccountError::TooMany(wait).into()),
             Renewed::Reused(revocations) => {
                 app.carry_out(revocations).await;
                 Err(TokenRefusal::Revoked.into())

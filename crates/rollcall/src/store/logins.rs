@@ -5,6 +5,9 @@
 //! begin ─► live ──refresh──► live, the old one spent ──the old one within 10 s──► the same successor
 //!                                                    └─the old one later────────► ended, as by logout
 //! ```
+//!
+//! Of each login the newest [`SPENT_KEPT`] spent tokens are known. An older one is forgotten, but never within a day of
+//! its use: whoever has stolen a token cannot wash away the trace by refreshing without end.
 
 use sqlx::AnyConnection;
 
@@ -115,6 +118,12 @@ pub enum Refreshed {
     Unknown,
     /// Its time is over.
     Expired,
+    /// Its login has been refreshed so often within a day that one of its spent tokens would have to be forgotten too
+    /// early. Nothing has changed.
+    TooOften {
+        /// Milliseconds until it can be refreshed again.
+        wait: u64,
+    },
     /// It had been spent long ago: somebody else has it too, so the login has ended for both.
     Reused {
         /// Whose.
@@ -205,7 +214,12 @@ impl Store {
 
             let good = match (row.spent_at, row.successor) {
                 (None, _) if unsigned(row.expires_at) <= now => return Ok(Refreshed::Expired),
-                (None, _) => self.rotate(&mut transaction, now, token, &login, keys, times).await?,
+                (None, _) => {
+                    if let Some(wait) = forget_oldest(&mut transaction, now, &login, times).await? {
+                        return Ok(Refreshed::TooOften { wait });
+                    }
+                    self.rotate(&mut transaction, now, token, &login, keys, times).await?
+                }
                 (Some(spent_at), Some(successor)) if now.abs_diff(unsigned(spent_at)) <= GRACE => {
                     same_again(&mut transaction, token, &successor, keys).await?
                 }
@@ -322,6 +336,36 @@ async fn insert_token(
     Ok(())
 }
 
+/// Makes room for one more spent token of a login, if there are as many as are kept; when the oldest of them is too young
+/// to be forgotten, the milliseconds until it is not.
+async fn forget_oldest(
+    transaction: &mut AnyConnection,
+    now: u64,
+    login: &str,
+    times: LoginTimes,
+) -> Result<Option<u64>, StorageError> {
+    let statement = "SELECT spent_at FROM refresh_tokens WHERE login = $1 AND spent_at IS NOT NULL \
+         ORDER BY spent_at DESC LIMIT 1 OFFSET $2";
+    let oldest: Option<i64> = sqlx::query_scalar(statement)
+        .bind(login)
+        .bind(SPENT_KEPT - 1)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(oldest) = oldest else { return Ok(None) };
+    // Where access tokens last for seconds, who renews them in time makes as many in less than a day.
+    let remembered = REMEMBERED.min(times.access_ttl.saturating_mul(1000 * unsigned(SPENT_KEPT) / 2));
+    let forgettable_at = unsigned(oldest).saturating_add(remembered);
+    if now < forgettable_at {
+        return Ok(Some(forgettable_at - now));
+    }
+    sqlx::query("DELETE FROM refresh_tokens WHERE login = $1 AND spent_at <= $2")
+        .bind(login)
+        .bind(oldest)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(None)
+}
+
 /// The successor that this token was spent for, if a key that is still known made it.
 async fn same_again(
     transaction: &mut AnyConnection,
@@ -342,6 +386,11 @@ async fn same_again(
 /// Milliseconds in which a spent token still gives its successor: a client whose answer was lost asks again, and tabs
 /// that share a token refresh at the same time.
 const GRACE: u64 = 10_000;
+/// Spent tokens that are known of one login. Who renews an access token of 15 minutes each time makes 2,880 in the 30 days
+/// that a refresh token lasts.
+const SPENT_KEPT: i64 = 3000;
+/// Milliseconds for which a spent token is known, whatever comes after it.
+const REMEMBERED: u64 = 24 * 3600 * 1000;
 /// Beyond this the logins that were not used for longest end: a script that logs in and never out.
 const LOGINS_PER_ACCOUNT: i64 = 1000;
 /// Characters: 256 bits in base64url.

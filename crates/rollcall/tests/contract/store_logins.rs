@@ -356,6 +356,71 @@ async fn a_script_that_only_logs_in_keeps_a_thousand_logins() {
     good(store.refresh(NOW, &last.refresh_token, &keys(), TIMES).await.unwrap());
 }
 
+/// Gives this login 2,999 more spent tokens, spent within three seconds after [`NOW`].
+async fn spend_2999(database: &super::Database, login: &str) {
+    let blob = if database.is_postgres() { "BYTEA" } else { "BLOB" };
+    let fill = format!(
+        "WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 2999) \
+         INSERT INTO refresh_tokens (hash, login, expires_at, spent_at) \
+         SELECT CAST('x' || value AS {blob}), '{login}', 9000000000000, {NOW} + value FROM numbers"
+    );
+    database.execute(&fill).await;
+}
+
+const SPENT: &str = "SELECT COUNT(*) FROM refresh_tokens WHERE spent_at IS NOT NULL";
+const DAY: u64 = 24 * 3600 * SECOND;
+/// As they are without a setting.
+const LONG: LoginTimes = LoginTimes { refresh_ttl: 30 * DAY, access_ttl: 900 };
+
+#[tokio::test]
+async fn a_login_keeps_its_newest_three_thousand_spent_tokens_and_an_older_one_is_nobodys() {
+    let database = database().await;
+    let store = database.open().await;
+    add(&store, "acc_ada").await;
+    let login = store.begin_login(NOW, "acc_ada", 0, LONG).await.unwrap().unwrap();
+    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), LONG).await.unwrap());
+    spend_2999(&database, &login.id).await;
+    assert_eq!(database.number(SPENT).await, 3000);
+    let later = NOW + DAY;
+    let (third, ..) = good(store.refresh(later, &second, &keys(), LONG).await.unwrap());
+    assert_eq!(database.number(SPENT).await, 3000);
+    // The one that was forgotten ends nothing, and opens nothing.
+    let forgotten = store.refresh(later, &login.refresh_token, &keys(), LONG).await.unwrap();
+    assert!(matches!(forgotten, Refreshed::Unknown), "{forgotten:?}");
+    let (fourth, ..) = good(store.refresh(later + SECOND, &third, &keys(), LONG).await.unwrap());
+    assert_eq!(database.number(SPENT).await, 3000);
+    // The others are known.
+    let reused = store.refresh(later + 20 * SECOND, &second, &keys(), LONG).await.unwrap();
+    assert!(matches!(reused, Refreshed::Reused { .. }), "{reused:?}");
+    let ended = store.refresh(later + 20 * SECOND, &fourth, &keys(), LONG).await.unwrap();
+    assert!(matches!(ended, Refreshed::Unknown), "{ended:?}");
+}
+
+#[tokio::test]
+async fn who_refreshes_without_end_has_to_wait_and_washes_no_trace_away() {
+    let database = database().await;
+    let store = database.open().await;
+    add(&store, "acc_ada").await;
+    let login = store.begin_login(NOW, "acc_ada", 0, LONG).await.unwrap().unwrap();
+    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), LONG).await.unwrap());
+    let other = store.begin_login(NOW, "acc_ada", 0, LONG).await.unwrap().unwrap();
+    spend_2999(&database, &login.id).await;
+    let later = NOW + DAY - SECOND;
+    let refused = store.refresh(later, &second, &keys(), LONG).await.unwrap();
+    assert!(matches!(refused, Refreshed::TooOften { wait: SECOND }), "{refused:?}");
+    good(store.refresh(later, &other.refresh_token, &keys(), LONG).await.unwrap());
+    // Where access tokens last 10 s, 3,000 are no more than who renews them in time makes in half a day.
+    let short = LoginTimes { access_ttl: 10, ..LONG };
+    let refused = store.refresh(NOW + 15_000 * SECOND - 1, &second, &keys(), short).await.unwrap();
+    assert!(matches!(refused, Refreshed::TooOften { wait: 1 }), "{refused:?}");
+    // Nothing was spent by what was refused, and the token that somebody else has as well is still known.
+    assert_eq!(database.number(SPENT).await, 3001);
+    let reused = store.refresh(later, &login.refresh_token, &keys(), LONG).await.unwrap();
+    assert!(matches!(reused, Refreshed::Reused { .. }), "{reused:?}");
+    let ended = store.refresh(later, &second, &keys(), LONG).await.unwrap();
+    assert!(matches!(ended, Refreshed::Unknown), "{ended:?}");
+}
+
 #[tokio::test]
 async fn no_copy_of_the_database_holds_a_token() {
     let database = database().await;
