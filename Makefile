@@ -32,7 +32,7 @@ prod: ## Release build with production settings: JSON logs, registration closed
 test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
 	@scripts/test rust docs js python client runner
 
-timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (half a minute)
+timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
 	@cargo nextest run -p rollcall --test auth --run-ignored only --no-capture
 

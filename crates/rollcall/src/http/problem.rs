@@ -19,7 +19,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     retry_after: Option<u32>,
     authenticate: Option<&'static str>,
     close: bool,
@@ -33,8 +33,8 @@ impl Problem {
     }
 
     /// 400: one field of the request is to blame.
-    pub fn field(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: Some(field), ..Self::new(StatusCode::BAD_REQUEST, "payload_invalid", detail) }
+    pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(StatusCode::BAD_REQUEST, "payload_invalid", detail) }
     }
 
     /// 404.
@@ -72,6 +72,12 @@ impl Problem {
         }
     }
 
+    /// The field to blame and the sentence, for tests.
+    #[cfg(test)]
+    pub(super) fn blames(&self) -> (String, String) {
+        (self.field.clone().unwrap_or_default().into_owned(), self.detail.clone().into_owned())
+    }
+
     /// The connection ends with the answer: its body was not read to the end.
     pub fn closing(self) -> Self {
         Self { close: true, ..self }
@@ -94,14 +100,14 @@ pub(super) struct ProblemBody<'a> {
     code: &'static str,
     /// The field to blame.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let status = self.status.as_u16();
-        let (detail, code, field) = (self.detail.as_ref(), self.code, self.field);
+        let (detail, code, field) = (self.detail.as_ref(), self.code, self.field.as_deref());
         let body = Json(ProblemBody { r#type: "about:blank", title, status, detail, code, field });
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -160,7 +166,7 @@ impl From<AccountError> for Problem {
         };
         match error {
             AccountError::EmailTaken => Self {
-                field: Some("email"),
+                field: Some("email".into()),
                 ..Self::new(
                     StatusCode::CONFLICT,
                     "email_taken",

@@ -25,6 +25,7 @@ use crate::store::Actor;
     params(("socketId" = String, Path, description = "As the list gives it.")),
     responses(
         (status = 200, description = "It has ended.", body = EndedBody),
+        (status = 400, description = "payload_invalid"),
         (status = 404, description = "session_not_found"),
         (status = 429, description = "rate_limited"),
         (status = 503, description = "storage_unavailable"),
@@ -35,7 +36,9 @@ pub(super) async fn one(
     Bearer(principal): Bearer,
     State(app): State<Arc<App>>,
     SessionPath(id): SessionPath,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
+    query::only(query.as_deref(), &[])?;
     end(app, principal, Scope::Session(id)).await
 }
 
@@ -56,6 +59,7 @@ pub(super) async fn many(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
+    query::only(query.as_deref(), &["scope"])?;
     let scope = match query::find(query.as_deref(), "scope")?.as_deref() {
         Some("others") => Scope::Others,
         Some("all") => Scope::All,

@@ -8,7 +8,7 @@ use axum::extract::State;
 use super::Problem;
 use super::ended::EndedBody;
 use super::openapi::SERVERS;
-use super::server_call::{Revoke, ServerCall};
+use super::server_call::{Erase, ServerCall, UserParams};
 use super::unhindered::unhindered;
 use crate::app::App;
 use crate::store::Actor;
@@ -16,10 +16,7 @@ use crate::store::Actor;
 /// Ends every login of a user and forgets the user: account, names of devices, logins seen, audit so far.
 #[utoipa::path(
     delete, path = "/api/users/{userId}", operation_id = "eraseUser", tag = SERVERS, security(("apiKey" = [])),
-    params(
-        ("userId" = String, Path, description = "The percent-encoded subject.", min_length = 1, max_length = 255),
-        ("issuer" = Option<String>, Query, description = "Name of the issuer entry; `built-in` without it."),
-    ),
+    params(UserParams),
     responses(
         (status = 200, description = "Nothing is left, also when there was nothing.", body = EndedBody),
         (status = 503, description = "storage_unavailable"),
@@ -27,7 +24,7 @@ use crate::store::Actor;
 )]
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
-    call: ServerCall<Revoke>,
+    call: ServerCall<Erase>,
 ) -> Result<Json<EndedBody>, Problem> {
     unhindered(async move {
         let erased = app.erase(&call.user, Actor::ApiKey(&call.key.name)).await?;

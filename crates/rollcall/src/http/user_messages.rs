@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use super::body::{Body, Fields, Payload};
 use super::openapi::SERVERS;
-use super::server_call::{Send, ServerCall};
+use super::server_call::{Send, ServerCall, UserParams};
 use crate::app::App;
 use crate::config::Config;
 use crate::gateway::messaging::is_event;
@@ -66,10 +66,7 @@ pub(super) struct DeliveredBody {
 #[utoipa::path(
     post, path = "/api/users/{userId}/messages", operation_id = "sendMessage", tag = SERVERS,
     security(("apiKey" = [])), request_body = UserMessage,
-    params(
-        ("userId" = String, Path, description = "The percent-encoded subject.", min_length = 1, max_length = 255),
-        ("issuer" = Option<String>, Query, description = "Name of the issuer entry; `built-in` without it."),
-    ),
+    params(UserParams),
     responses(
         (status = 200, description = "It is on its way.", body = DeliveredBody),
         (status = 404, description = "session_not_found"),

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::Problem;
 use super::openapi::SERVERS;
 use super::paging::Paging;
-use super::server_call::{Read, ServerCall};
+use super::server_call::{Read, ServerCall, UserParams};
 use super::session_list::{self, SessionList};
 use crate::app::App;
 
@@ -17,8 +17,7 @@ use crate::app::App;
     get, path = "/api/users/{userId}/sessions", operation_id = "listSessions", tag = SERVERS,
     security(("apiKey" = [])),
     params(
-        ("userId" = String, Path, description = "The percent-encoded subject.", min_length = 1, max_length = 255),
-        ("issuer" = Option<String>, Query, description = "Name of the issuer entry; `built-in` without it."),
+        UserParams,
         ("limit" = Option<u16>, Query, description = "Sessions in one answer.", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "`next` of the answer before."),
     ),

@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 
 use super::ended::{EndedBody, SessionPath};
 use super::openapi::SERVERS;
-use super::server_call::{Revoke, ServerCall};
+use super::server_call::{End, ServerCall, UserParams};
 use super::unhindered::unhindered;
 use super::{Problem, query};
 use crate::app::App;
@@ -21,8 +21,7 @@ use crate::store::Actor;
     delete, path = "/api/users/{userId}/sessions", operation_id = "endSessions", tag = SERVERS,
     security(("apiKey" = [])),
     params(
-        ("userId" = String, Path, description = "The percent-encoded subject.", min_length = 1, max_length = 255),
-        ("issuer" = Option<String>, Query, description = "Name of the issuer entry; `built-in` without it."),
+        UserParams,
         ("tokens" = inline(Option<TokensWord>), Query, description = "`keep`: the sockets close, the tokens stay good."),
     ),
     responses(
@@ -32,7 +31,7 @@ use crate::store::Actor;
 )]
 pub(super) async fn all(
     State(app): State<Arc<App>>,
-    call: ServerCall<Revoke>,
+    call: ServerCall<End>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     if keeps_tokens(query.as_deref())? {
@@ -47,9 +46,8 @@ pub(super) async fn all(
     delete, path = "/api/users/{userId}/sessions/{socketId}", operation_id = "endSession", tag = SERVERS,
     security(("apiKey" = [])),
     params(
-        ("userId" = String, Path, description = "The percent-encoded subject.", min_length = 1, max_length = 255),
+        UserParams,
         ("socketId" = String, Path, description = "As the list gives it."),
-        ("issuer" = Option<String>, Query, description = "Name of the issuer entry; `built-in` without it."),
         ("tokens" = inline(Option<TokensWord>), Query, description = "`keep`: the socket closes, the token stays good."),
     ),
     responses(
@@ -60,7 +58,7 @@ pub(super) async fn all(
 )]
 pub(super) async fn one(
     State(app): State<Arc<App>>,
-    call: ServerCall<Revoke>,
+    call: ServerCall<End>,
     SessionPath(id): SessionPath,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
@@ -73,7 +71,7 @@ pub(super) async fn one(
     end(app, call, Scope::Session(id)).await
 }
 
-async fn end(app: Arc<App>, call: ServerCall<Revoke>, scope: Scope) -> Result<Json<EndedBody>, Problem> {
+async fn end(app: Arc<App>, call: ServerCall<End>, scope: Scope) -> Result<Json<EndedBody>, Problem> {
     unhindered(async move {
         let caller = Caller { by: Actor::ApiKey(&call.key.name), login: None, session: None };
         Ok(EndedBody::of(&app.revoke(&call.user, &scope, caller).await?))

@@ -38,7 +38,8 @@ impl Fields {
         let mut values = [None; N];
         for (key, value) in entries {
             let Some(place) = names.iter().position(|name| *name == key) else {
-                return Err(EventError::invalid(&key));
+                // What stands in JSON for bytes: the client has sent no object at all.
+                return Err(if key == PLACEHOLDER { whole() } else { EventError::invalid(&key) });
             };
             if values[place].is_some() || !strict::is_strict(value) {
                 return Err(EventError::invalid(names[place]));
@@ -103,6 +104,8 @@ impl<'de> Visitor<'de> for Entries<'_, 'de> {
     }
 }
 
+/// The key by which an object of the protocol stands for an attachment.
+const PLACEHOLDER: &str = "_placeholder";
 /// No event has more: one above that is known to be wrong.
 const FIELDS_MAX: usize = 8;
 
@@ -131,6 +134,7 @@ mod tests {
             r#"["x","to"]"#,
             r#"["x",{},{}]"#,
             r#"["x",{"\ud800":1}]"#,
+            r#"["x",{"_placeholder":true,"num":0}]"#,
         ] {
             check(json, Err("payload"));
         }
@@ -151,6 +155,8 @@ mod tests {
             assert_eq!(Fields::read(json, []).map(|[]| ()), Ok(()), "{json}");
         }
         assert_eq!(Fields::read(r#"["x",{"a":1}]"#, []).map(|[]| ()), Err(EventError::invalid("a")));
+        let bytes = Fields::read(r#"["x",{"_placeholder":true,"num":0}]"#, []).map(|[]| ());
+        assert_eq!(bytes, Err(EventError::invalid("payload")));
     }
 
     #[test]
