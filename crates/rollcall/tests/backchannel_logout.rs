@@ -154,6 +154,23 @@ async fn what_is_no_logout_token_ends_nothing() {
 }
 
 #[tokio::test]
+async fn a_logout_by_login_and_user_ends_tokens_that_name_no_login() {
+    let world = World::new().await;
+    let now = world.now;
+    let nameless = |user: &str, id: &str| {
+        let claims =
+            json!({"iss": ISSUER, "aud": "api", "sub": user, "jti": id, "iat": now, "exp": now + 600});
+        world.key.sign(&claims)
+    };
+    let (token, bobs) = (nameless("ada", "t1"), nameless("bob", "t2"));
+    let mut tab = Tab::join_with(&world.live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await;
+    assert_eq!(world.post(&world.logout("j1", &json!({"sid": "phone", "sub": "ada"}))).await.status, 200);
+    tab.check_revoked().await;
+    assert!(!world.is_good(&token).await && !world.is_good(&world.access("ada", "phone")).await);
+    assert!(world.is_good(&bobs).await && world.is_good(&world.access("bob", "phone")).await);
+}
+
+#[tokio::test]
 async fn without_a_client_id_there_is_no_such_thing() {
     let live = Live::start(|_| {}).await;
     let answer =

@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
+#[path = "support/databases.rs"]
+mod databases;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/namespace.rs"]
@@ -10,6 +12,7 @@ mod support;
 
 use std::time::Duration;
 
+use databases::Database;
 use live::Live;
 use namespace::{Tab, told};
 use serde_json::{Value, json};
@@ -169,4 +172,22 @@ async fn the_other_logins_are_told_of_one_that_was_never_seen() {
     join(&restarted, "ada", "phone", None).await;
     let fourth = join(&restarted, "ada", "watch", None).await;
     assert_eq!(laptop.event("sessions:new").await[0]["session"]["socketId"], json!(fourth.id));
+}
+
+#[tokio::test]
+async fn a_login_that_the_database_refuses_for_good_keeps_no_other_waiting() {
+    let database = Database::sqlite();
+    database.open().await.close().await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON first_seen WHEN NEW.login = 'sid:refused' \
+         BEGIN SELECT RAISE(ABORT, 'no'); END";
+    database.execute(refuse).await;
+    let url = database.config.database.url.clone();
+    let live = Live::start(|config| config.database.url = url).await;
+    let mut laptop = join(&live, "ada", "laptop", None).await;
+    let mut refused = join(&live, "ada", "refused", None).await;
+    let phone = join(&live, "ada", "phone", None).await;
+    for tab in [&mut laptop, &mut refused] {
+        assert_eq!(tab.event("sessions:new").await[0]["session"]["socketId"], json!(phone.id));
+    }
+    assert_eq!(refused.ask("sessions:list", "").await["sessions"].as_array().unwrap().len(), 3);
 }

@@ -12,13 +12,14 @@ impl App {
     /// Nothing has ended, and the token can be brought again.
     pub async fn log_out(&self, logout: &Logout) -> Result<bool, StorageError> {
         let token = LogoutToken { issuer: logout.issuer, id: &logout.token_id, until: logout.until };
-        let action = match logout.revocation {
-            Revocation::Login { .. } => Action::LoginRevoked,
-            Revocation::User { .. } | Revocation::Everyone { .. } => Action::UserRevoked,
+        let is_login = |revocation: &Revocation| matches!(revocation, Revocation::Login { .. });
+        let action = match logout.revocations.iter().all(is_login) {
+            true => Action::LoginRevoked,
+            false => Action::UserRevoked,
         };
-        let audit = Audit::of(action, Actor::Issuer, User::of(&logout.revocation));
-        let revocations = std::slice::from_ref(&logout.revocation);
-        let written = self.store.revoke_once(self.clock.unix_millis(), token, revocations, &audit).await?;
+        let audit = Audit::of(action, Actor::Issuer, logout.revocations.iter().find_map(User::of));
+        let now = self.clock.unix_millis();
+        let written = self.store.revoke_once(now, token, &logout.revocations, &audit).await?;
         let Some(written) = written else { return Ok(false) };
         let sessions = self.carry_out(written).await;
         tracing::info!(sessions, "an issuer has ended a login");

@@ -52,6 +52,7 @@ impl Newcomers {
         let Some(mut receiver) = receiver else { return };
         while let Some(Newcomer { user, id, login, since }) = receiver.recv().await {
             let named = store::User { issuer: user.key().issuer, subject: &user.key().subject };
+            let mut refused = 0;
             loop {
                 // Ended meanwhile, perhaps because its user was forgotten: nothing is to be written down of one any more.
                 if user.roster().find(&id).is_none() {
@@ -61,8 +62,17 @@ impl Newcomers {
                     Ok(true) => app.presence.announce(&user, &id, since),
                     Ok(false) => {}
                     Err(StorageError::Unstorable(_) | StorageError::Damaged(_)) => {}
-                    // It comes back: that it is away was logged.
-                    Err(StorageError::Database(_) | StorageError::Slow | StorageError::ReadOnly) => {
+                    Err(
+                        error @ (StorageError::Database(_) | StorageError::Slow | StorageError::ReadOnly),
+                    ) => {
+                        // While it is away, which was logged, all wait: it comes back.
+                        if app.store.health().away_since().is_none() {
+                            refused += 1;
+                        }
+                        if refused == TRIES {
+                            tracing::warn!(%error, "a new login could not be written down: nobody is told of it");
+                            break;
+                        }
                         tokio::time::sleep(PAUSE).await;
                         continue;
                     }
@@ -75,5 +85,8 @@ impl Newcomers {
 
 /// All clients of a large node may come back at once after a restart.
 const WAITING_MAX: usize = 65_536;
+/// Times that a database which is there, as far as is known, may refuse one login: it may be away for longer than its
+/// health is looked at, and what it refuses for good must not keep the others waiting.
+const TRIES: u32 = 5;
 /// Until the database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);

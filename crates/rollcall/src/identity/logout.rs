@@ -13,8 +13,8 @@ use crate::jose::Jws;
 pub struct Logout {
     /// Whose it is.
     pub issuer: IssuerId,
-    /// What ends with it.
-    pub revocation: Revocation,
+    /// What ends with it: one, or a login and with it all tokens of its user.
+    pub revocations: Vec<Revocation>,
     /// `jti`: a logout token of this issuer is good once.
     pub token_id: Box<str>,
     /// The last second, in seconds since the epoch, at which it could be good: until then its `jti` must be remembered.
@@ -37,28 +37,34 @@ impl Identity {
         issuer.verify(&jws)?;
         self.times.check(&claims, now_unix_seconds)?;
         let until = self.times.last_good(claims.expires_at);
-        let revocation = self.revocation(id, issuer, &claims, now_unix_seconds).ok_or_else(invalid)?;
+        let revocations = self.named(id, issuer, &claims, now_unix_seconds).ok_or_else(invalid)?;
         let token_id = claims.token_id.ok_or_else(invalid)?;
-        Ok(Logout { issuer: id, revocation, token_id, until })
+        Ok(Logout { issuer: id, revocations, token_id, until })
     }
 
-    /// A login if one is named, else all of a user's tokens up to now.
-    fn revocation(&self, id: IssuerId, issuer: &Issuer, claims: &Claims<'_>, now: u64) -> Option<Revocation> {
+    /// A login if one is named, else all of a user's tokens up to now. With both, the login; its user's tokens as well where
+    /// the entry does not say by which claim access tokens name theirs: they may name none, and then nothing but `sub`
+    /// finds them (section 2.7: the sessions "identified by the iss and sub Claims and/or the sid Claim").
+    fn named(&self, id: IssuerId, issuer: &Issuer, claims: &Claims<'_>, now: u64) -> Option<Vec<Revocation>> {
         let until = self.revoked_until(now);
         let (subject, issued_at) = (issuer.user(claims), claims.issued_at?);
         // Its name in access tokens, if the issuer uses that here too; the specification's otherwise.
-        match issuer.session(claims)?.or_else(|| claims.session.clone()) {
-            Some(session) => {
-                Some(Revocation::Login { issuer: id, subject, login: Login::Session(session.into()), until })
-            }
-            None => Some(Revocation::User {
-                issuer: id,
-                subject: subject?,
-                issued_before: issued_at,
-                except: None,
-                until,
-            }),
-        }
+        let session = issuer.session(claims)?.or_else(|| claims.session.clone());
+        let by_login = session.map(|session| {
+            let (subject, login) = (subject.clone(), Login::Session(session.into()));
+            Revocation::Login { issuer: id, subject, login, until }
+        });
+        let is_enough = by_login.is_some() && issuer.config.session_claim.is_some();
+        let subject = if is_enough { None } else { subject };
+        let by_user = subject.map(|subject| Revocation::User {
+            issuer: id,
+            subject,
+            issued_before: issued_at,
+            except: None,
+            until,
+        });
+        let named: Vec<Revocation> = by_login.into_iter().chain(by_user).collect();
+        (!named.is_empty()).then_some(named)
     }
 }
 

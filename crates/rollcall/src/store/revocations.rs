@@ -67,22 +67,13 @@ impl Store {
     }
 
     /// Those written after the one of this number that are still worth something, oldest first, and the number to go on
-    /// with. At most 10,000 at a time: ask until nothing comes. Start with 0.
+    /// with. At most 10,000 at a time: ask until the number stays. Start with 0. What a later release has written and this
+    /// one cannot read is logged and left out: the others hold all the same.
     pub async fn revocations_since(
         &self,
         now: u64,
         seq: u64,
     ) -> Result<(Vec<Revocation>, u64), StorageError> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            seq: i64,
-            issuer: Option<String>,
-            subject: Option<String>,
-            login: Option<String>,
-            issued_seconds: Option<i64>,
-            except_login: Option<String>,
-            until_seconds: i64,
-        }
         let statement = "SELECT seq, issuer, subject, login, issued_seconds, except_login, until_seconds \
              FROM revocations WHERE seq > $1 AND until_seconds >= $2 ORDER BY seq LIMIT 10000";
         let rows: Vec<Row> = bounded(async {
@@ -91,29 +82,17 @@ impl Store {
         })
         .await?;
         let last = rows.last().map_or(seq, |row| unsigned(row.seq));
-        let mut revocations = Vec::with_capacity(rows.len());
-        for row in rows {
-            let until = unsigned(row.until_seconds);
-            let Some(issuer) = row.issuer else {
-                let issued_before = unsigned(row.issued_seconds.unwrap_or(0));
-                revocations.push(Revocation::Everyone { issued_before, until });
-                continue;
-            };
-            // An entry that was taken out of the configuration lets nobody in: nothing to refuse.
-            let Some(issuer) = self.issuer_id(&issuer) else { continue };
-            let parse = |text: String| Login::parse(&text).ok_or(StorageError::Damaged("revocations"));
-            let subject = row.subject.map(String::into_boxed_str);
-            revocations.push(match (row.login, subject, row.issued_seconds) {
-                (Some(login), subject, _) => {
-                    Revocation::Login { issuer, subject, login: parse(login)?, until }
-                }
-                (None, Some(subject), Some(issued)) => {
-                    let except = row.except_login.map(parse).transpose()?;
-                    Revocation::User { issuer, subject, issued_before: unsigned(issued), except, until }
-                }
-                (None, _, _) => return Err(StorageError::Damaged("revocations")),
-            });
+        let mut unreadable = rows.iter().filter(|row| row.read(self).is_none());
+        if let Some(first) = unreadable.next() {
+            // One line for all that came together, and none for the same ones again.
+            let (count, first) = (1 + unreadable.count(), first.seq);
+            tracing::error!(
+                count,
+                first,
+                "revocations that this release cannot read do not hold here; bring this process up to date"
+            );
         }
+        let revocations = rows.iter().filter_map(|row| row.read(self).flatten()).collect();
         Ok((revocations, last))
     }
 
@@ -256,6 +235,43 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    seq: i64,
+    issuer: Option<String>,
+    subject: Option<String>,
+    login: Option<String>,
+    issued_seconds: Option<i64>,
+    except_login: Option<String>,
+    until_seconds: i64,
+}
+
+impl Row {
+    /// What it says: nothing for an entry that was taken out of the configuration, which lets nobody in. `None` for a kind
+    /// that this release does not know.
+    fn read(&self, store: &Store) -> Option<Option<Revocation>> {
+        let until = unsigned(self.until_seconds);
+        let subject = self.subject.as_deref().map(Box::from);
+        let issuer = self.issuer.as_deref().map(|name| store.issuer_id(name));
+        let revocation = match (issuer, subject, self.login.as_deref(), self.issued_seconds) {
+            (None, None, None, Some(issued)) => {
+                Revocation::Everyone { issued_before: unsigned(issued), until }
+            }
+            (Some(None), ..) => return Some(None),
+            (Some(Some(issuer)), subject, Some(login), None) => {
+                Revocation::Login { issuer, subject, login: Login::parse(login)?, until }
+            }
+            (Some(Some(issuer)), Some(subject), None, Some(issued)) => {
+                // A login of a kind that is not known is nobody's here: then nobody is spared.
+                let except = self.except_login.as_deref().and_then(Login::parse);
+                Revocation::User { issuer, subject, issued_before: unsigned(issued), except, until }
+            }
+            _ => return None,
+        };
+        Some(Some(revocation))
     }
 }
 

@@ -172,6 +172,40 @@ async fn each_revocation_is_owed_to_webhooks_and_the_audit_says_who() {
 }
 
 #[tokio::test]
+async fn what_a_later_release_has_written_is_left_out_and_the_rest_holds() {
+    let database = database().await;
+    let store = database.open().await;
+    let until = NOW / 1000 + 100;
+    store.revoke(NOW, &[login(1, until)], &audit()).await.unwrap();
+    for (seq, values) in [
+        (2, "'shop', 'ada', 'device:7', NULL, NULL"), // a login of a kind that is not known
+        (3, "'shop', 'ada', NULL, NULL, NULL"),       // a user, and up to when is said elsewhere
+        (4, "'shop', NULL, NULL, 1800000000, NULL"),  // all users of an issuer
+        (5, "NULL, 'ada', NULL, 1800000000, NULL"),   // a user of every issuer: not everybody
+        (6, "NULL, NULL, 'sid:7', NULL, NULL"),       // a login of every issuer
+        (7, "'shop', 'ada', 'sid:8', 1800000000, NULL"), // a login's tokens up to a second
+        (8, "'shop', 'bob', NULL, 1800000000, 'device:7'"), // spares what nobody here can be
+    ] {
+        let columns = "seq, at, until_seconds, issuer, subject, login, issued_seconds, except_login";
+        let row = format!("INSERT INTO revocations ({columns}) VALUES ({seq}, {NOW}, {until}, {values})");
+        database.execute(&row).await;
+    }
+    database.execute("UPDATE sequences SET value = 8 WHERE name = 'revocations'").await;
+    store.revoke(NOW, &[login(2, until)], &audit()).await.unwrap();
+    let bob = Revocation::User {
+        issuer: SHOP,
+        subject: "bob".into(),
+        issued_before: NOW / 1000,
+        except: None,
+        until,
+    };
+    let known = vec![login(1, until), bob, login(2, until)];
+    assert_eq!(store.revocations_since(NOW, 0).await.unwrap(), (known, 9));
+    // A page of nothing else is no end.
+    assert_eq!(store.revocations_since(NOW, 1).await.unwrap().1, 9);
+}
+
+#[tokio::test]
 async fn what_is_past_its_time_leaves_in_small_steps() {
     let database = database().await;
     let store = database.open().await;

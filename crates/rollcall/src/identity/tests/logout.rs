@@ -25,26 +25,39 @@ fn judge(identity: &Identity, token: &str) -> Result<Logout, TokenRefusal> {
 #[test]
 fn a_login_ends_by_its_sid_and_a_user_by_its_sub() {
     let signer = Signer::new();
-    let identity = with_issuers(&[entry(&signer)]);
+    let identity = with_issuers(&[with(&entry(&signer), json!({"session_claim": "sid"}))]);
     let until = identity.revoked_until(NOW);
     assert_eq!(until, NOW + 400 * 86_400 + 30);
     let said =
-        |more: Value| judge(&identity, &signer.sign(&with(&claims(), more))).map(|logout| logout.revocation);
-    let login = |subject: Option<&str>| Revocation::Login {
-        issuer: IssuerId(1),
-        subject: subject.map(Box::from),
-        login: Login::Session("s".into()),
-        until,
-    };
-    assert_eq!(said(json!({})), Ok(login(Some("ada"))));
-    assert_eq!(said(json!({"sub": null})), Ok(login(None)));
-    let (issuer, subject) = (IssuerId(1), "ada".into());
-    let user = Revocation::User { issuer, subject, issued_before: NOW, except: None, until };
-    assert_eq!(said(json!({"sid": null})), Ok(user));
+        |more: Value| judge(&identity, &signer.sign(&with(&claims(), more))).map(|logout| logout.revocations);
+    assert_eq!(said(json!({})), Ok(vec![login(Some("ada"), "s", until)]));
+    assert_eq!(said(json!({"sub": null})), Ok(vec![login(None, "s", until)]));
+    assert_eq!(said(json!({"sid": null})), Ok(vec![user(until)]));
     assert_eq!(said(json!({"sid": null, "sub": null})), Err(TokenRefusal::Invalid));
 
     let logout = judge(&identity, &signer.sign(&claims())).unwrap();
     assert_eq!((&*logout.token_id, logout.issuer, logout.until), ("j", IssuerId(1), NOW + 150));
+}
+
+#[test]
+fn where_access_tokens_may_name_no_login_a_logout_of_both_ends_the_user_too() {
+    let signer = Signer::new();
+    let identity = with_issuers(&[entry(&signer)]);
+    let until = identity.revoked_until(NOW);
+    let said =
+        |more: Value| judge(&identity, &signer.sign(&with(&claims(), more))).map(|logout| logout.revocations);
+    assert_eq!(said(json!({})), Ok(vec![login(Some("ada"), "s", until), user(until)]));
+    assert_eq!(said(json!({"sub": null})), Ok(vec![login(None, "s", until)]));
+    assert_eq!(said(json!({"sid": null})), Ok(vec![user(until)]));
+}
+
+fn login(subject: Option<&str>, name: &str, until: u64) -> Revocation {
+    let (issuer, subject) = (IssuerId(1), subject.map(Box::from));
+    Revocation::Login { issuer, subject, login: Login::Session(name.into()), until }
+}
+
+fn user(until: u64) -> Revocation {
+    Revocation::User { issuer: IssuerId(1), subject: "ada".into(), issued_before: NOW, except: None, until }
 }
 
 #[test]
@@ -54,15 +67,12 @@ fn what_ends_is_what_access_tokens_name() {
         &entry(&signer),
         json!({"user_claim": "uid", "session_claim": "session_state"}),
     )]);
+    let until = identity.revoked_until(NOW);
     let said =
-        |more: Value| judge(&identity, &signer.sign(&with(&claims(), more))).map(|logout| logout.revocation);
-    let login = |revocation: Revocation| match revocation {
-        Revocation::Login { subject, login, .. } => (subject, login.to_string()),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(login(said(json!({})).unwrap()), (None, "sid:s".to_owned()));
+        |more: Value| judge(&identity, &signer.sign(&with(&claims(), more))).map(|logout| logout.revocations);
+    assert_eq!(said(json!({})), Ok(vec![login(None, "s", until)]));
     let own_names = json!({"uid": "7", "session_state": "t"});
-    assert_eq!(login(said(own_names).unwrap()), (Some("7".into()), "sid:t".to_owned()));
+    assert_eq!(said(own_names), Ok(vec![login(Some("7"), "t", until)]));
     assert_eq!(said(json!({"sid": null})), Err(TokenRefusal::Invalid), "sub is not what the user goes by");
 }
 
