@@ -15,7 +15,7 @@ pub use tries::{Tries, TryKind, Wait};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::identity::{IssuerId, Login, Revocation};
+use crate::identity::{IssuerId, Login, Revocation, TokenTimes};
 use crate::ids;
 use crate::store::{
     AccountRow, Actor, LoginTimes, NewAccountRow, PasswordChange, StorageError, Store, SuccessorKeys, User,
@@ -32,8 +32,7 @@ pub struct Accounts {
     clock: Clock,
     successors: SuccessorKeys,
     times: LoginTimes,
-    /// Seconds for which a user-wide revocation is kept.
-    longest_token: u64,
+    token_times: TokenTimes,
 }
 
 /// One person.
@@ -106,7 +105,7 @@ impl Accounts {
                 refresh_ttl: millis(config.accounts.refresh_ttl),
                 access_ttl: config.identity.access_ttl.as_secs(),
             },
-            longest_token: config.identity.max_token_ttl.as_secs() + config.identity.leeway.as_secs(),
+            token_times: TokenTimes::new(&config.identity),
             store,
             hasher,
             clock,
@@ -195,7 +194,7 @@ impl Accounts {
     /// All tokens of this account that there are by now, save those of one login.
     fn all_logins(&self, id: &str, except: Option<Login>) -> Revocation {
         let now = self.clock.unix_seconds();
-        let (issuer, until) = (IssuerId::BUILT_IN, now.saturating_add(self.longest_token));
+        let (issuer, until) = (IssuerId::BUILT_IN, self.token_times.revoked_until(now));
         Revocation::User { issuer, subject: id.into(), issued_before: now, except, until }
     }
 

@@ -31,6 +31,7 @@ pub use logout::Logout;
 pub use pending::{Judgement, PATIENCE, Pending, Unproven, when_known};
 pub use principal::{IssuerId, Login, Principal, Tag};
 pub use revocations::{Revocation, Revocations};
+pub use times::TokenTimes;
 pub use token::{TokenRefusal, find};
 
 use crate::clock::Clock;
@@ -40,14 +41,13 @@ use crate::jose::Jws;
 use claims::Claims;
 use issuer::{Issuer, IssuerKeys, login_of_token};
 use jwks::Fetcher;
-use times::Times;
 
 /// Judges and mints tokens. Holds keys and rules, and the revocations that are asked last: share it freely.
 pub struct Identity {
     keys: Keys,
     issuer: String,
     audience: Option<String>,
-    times: Times,
+    times: TokenTimes,
     access_ttl: Duration,
     /// The configured ones, by [`IssuerId`], which counts from 1 here.
     issuers: Vec<Issuer>,
@@ -65,12 +65,11 @@ impl Identity {
     /// Rules from the configuration, keys from [`Keys::open`]. Keys of issuers that publish theirs are there when
     /// [`Self::keep_keys`] has fetched them.
     pub fn new(config: &IdentityConfig, keys: Keys) -> Self {
-        let times = Times { leeway: config.leeway.as_secs(), max_token_ttl: config.max_token_ttl.as_secs() };
         Self {
             keys,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-            times,
+            times: TokenTimes::new(config),
             access_ttl: config.access_ttl,
             issuers: config.issuers.as_slice().iter().map(Issuer::new).collect(),
             fetcher: Fetcher::new(config.jwks_timeout),
@@ -227,10 +226,9 @@ impl Identity {
         &self.revocations
     }
 
-    /// The `until` of a [`Revocation`] that is made now: the last second at which any token that exists now, or that the
-    /// same login is given later, could be good.
+    /// [`TokenTimes::revoked_until`].
     pub fn revoked_until(&self, now_unix_seconds: u64) -> u64 {
-        self.last_good(now_unix_seconds.saturating_add(self.times.max_token_ttl))
+        self.times.revoked_until(now_unix_seconds)
     }
 
     /// The last second at which a token with this `exp` is good.

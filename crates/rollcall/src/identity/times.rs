@@ -2,15 +2,21 @@
 
 use super::claims::Claims;
 use super::{TokenRefusal, Unproven};
+use crate::config::IdentityConfig;
 
 /// The rules for all issuers, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
+pub struct TokenTimes {
     pub(super) leeway: u64,
     pub(super) max_token_ttl: u64,
 }
 
-impl Times {
+impl TokenTimes {
+    /// As they are configured.
+    pub fn new(config: &IdentityConfig) -> Self {
+        Self { leeway: config.leeway.as_secs(), max_token_ttl: config.max_token_ttl.as_secs() }
+    }
+
     /// Whether a token with these claims is good at this second.
     pub(super) fn check(&self, claims: &Claims<'_>, now: u64) -> Result<(), Unproven> {
         let latest = now.saturating_add(self.leeway);
@@ -25,6 +31,12 @@ impl Times {
             return Err(TokenRefusal::Expired.into());
         }
         Ok(())
+    }
+
+    /// The `until` of a [`Revocation`](super::Revocation) that is made now: the last second at which any token that exists
+    /// now, or that the same login is given later, could be good.
+    pub fn revoked_until(&self, now: u64) -> u64 {
+        self.last_good(now.saturating_add(self.max_token_ttl))
     }
 
     /// The last second at which a token with this `exp` is good.
