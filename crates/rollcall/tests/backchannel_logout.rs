@@ -171,6 +171,25 @@ async fn a_logout_by_login_and_user_ends_tokens_that_name_no_login() {
 }
 
 #[tokio::test]
+async fn a_token_by_a_clock_that_is_ahead_ends_with_its_socket() {
+    let world = World::new().await;
+    let now = world.now;
+    let ahead = |login: &str| {
+        let (iat, exp) = (now + 25, now + 600);
+        world
+            .key
+            .sign(&json!({"iss": ISSUER, "aud": "api", "sub": "ada", "sid": login, "iat": iat, "exp": exp}))
+    };
+    let (shown, later) = (ahead("shown"), ahead("later"));
+    let mut tab = Tab::join_with(&world.live, &format!(r#"40/sessions,{{"token":"{shown}"}}"#)).await;
+    let logout = world.logout("j1", &json!({"sub": "ada", "iat": now + 5}));
+    assert_eq!(world.post(&logout).await.status, 200);
+    tab.check_revoked().await;
+    assert!(!world.is_good(&shown).await);
+    assert!(world.is_good(&later).await, "nobody can tell it from one that was issued after the logout");
+}
+
+#[tokio::test]
 async fn without_a_client_id_there_is_no_such_thing() {
     let live = Live::start(|_| {}).await;
     let answer =

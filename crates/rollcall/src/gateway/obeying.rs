@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::codes::SessionError;
 use crate::app::App;
-use crate::identity::{IssuerId, Login, Revocation};
+use crate::identity::{IssuerId, Login, Principal, Revocation};
 use crate::lifecycle::Phase;
 use crate::registry::session::seconds;
 use crate::registry::{Grant, Session, UserKey, Which};
@@ -39,7 +39,7 @@ impl App {
                 Revocation::User { issuer, subject, issued_before, except, .. } => {
                     let user = UserKey { issuer: *issuer, subject: subject.clone() };
                     let which = Which::IssuedUpTo(seconds(*issued_before), except.clone());
-                    total += self.end_and_refuse_undated(&user, &which).await;
+                    total += self.end_and_refuse(&user, &which).await;
                 }
                 Revocation::Everyone { issued_before, .. } => {
                     wide.issued_before = wide.issued_before.max(Some(seconds(*issued_before)));
@@ -101,7 +101,7 @@ impl App {
                     total += self.disconnect(key, &Which::Login(login, None)).len();
                 }
                 if let Some(second) = wide.issued_before {
-                    total += self.end_and_refuse_undated(key, &Which::IssuedUpTo(second, None)).await;
+                    total += self.end_and_refuse(key, &Which::IssuedUpTo(second, None)).await;
                 }
             }
             tokio::task::yield_now().await;
@@ -109,26 +109,36 @@ impl App {
         total
     }
 
-    /// Ends sessions by the age of their tokens, and refuses the logins of those tokens that do not say it: nothing else
-    /// does. In memory before their sockets are closed, so that none comes back with the same token; written down behind it.
-    async fn end_and_refuse_undated(&self, user: &UserKey, which: &Which) -> usize {
-        let undated = self.undated(user, which);
-        self.refuse(undated.clone());
+    /// Ends sessions by the age of their tokens, and refuses the logins of those tokens that do not say it, or say it by a
+    /// clock that is ahead: nothing else does. In memory before their sockets are closed, so that none comes back with the same token; written down behind it.
+    async fn end_and_refuse(&self, user: &UserKey, which: &Which) -> usize {
+        let unrefused = self.unrefused(user, which);
+        self.refuse(unrefused.clone());
         let ended = self.disconnect(user, which).len();
-        if !undated.is_empty()
-            && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server, &undated).await
+        if !unrefused.is_empty()
+            && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server, &unrefused).await
         {
-            tracing::warn!(%error, "tokens without a date are refused until a restart: it could not be written down");
+            tracing::warn!(%error, "tokens of live sessions are refused until a restart: it could not be written down");
         }
         ended
     }
 
-    /// What refuses the logins of those of a user's live sessions whose tokens do not say when they were issued.
-    fn undated(&self, user: &UserKey, which: &Which) -> Vec<Revocation> {
+    /// What refuses the logins of those of a user's live sessions whose tokens are good until now.
+    fn unrefused(&self, user: &UserKey, which: &Which) -> Vec<Revocation> {
         let Some(found) = self.presence.find(user) else { return Vec::new() };
         let roster = found.roster();
-        let undated = |session: &&Session| which.holds(session) && session.grant.issued_at.is_none();
-        roster.sessions().iter().filter(undated).map(|session| self.row_of(user, &session.grant)).collect()
+        let is_good = |session: &&Session| {
+            let Grant { login, expires_at, issued_at, .. } = session.grant.clone();
+            !self.identity.revocations().refuses(&Principal {
+                issuer: user.issuer,
+                subject: user.subject.clone(),
+                login,
+                expires_at: expires_at.into(),
+                issued_at: issued_at.map(|at| at.get().into()),
+            })
+        };
+        let meant = roster.sessions().iter().filter(|session| which.holds(session));
+        meant.filter(is_good).map(|session| self.row_of(user, &session.grant)).collect()
     }
 }
 

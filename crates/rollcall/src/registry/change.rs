@@ -70,7 +70,8 @@ pub enum Which {
     /// All.
     All,
     /// Those whose tokens were issued up to this second, and are not of this login. Where a token does not say when it was
-    /// issued, that its session has joined by then.
+    /// issued, that its session has joined by then; where it says a later second, by a clock that is ahead, that its session
+    /// has joined in an earlier one.
     IssuedUpTo(u32, Option<Login>),
 }
 
@@ -106,8 +107,9 @@ impl Which {
             Self::AllBut(of, and) => login != of && and.as_ref() != Some(id),
             Self::All => true,
             Self::IssuedUpTo(second, except) => {
-                let issued_at = issued_at.map_or(connected_at / 1000, |at| u64::from(at.get()));
-                issued_at <= u64::from(*second) && except.as_ref() != Some(login)
+                let (second, joined_at) = (u64::from(*second), connected_at / 1000);
+                let is_old = issued_at.map_or(joined_at, |at| u64::from(at.get())) <= second;
+                (is_old || joined_at < second) && except.as_ref() != Some(login)
             }
         }
     }
