@@ -12,7 +12,7 @@ mod live;
 mod namespace;
 mod support;
 
-use calls::{check_problem, get};
+use calls::{check_left, check_problem, get};
 use issuer::Key;
 use live::Live;
 use live::wire::Answer;
@@ -86,6 +86,7 @@ async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
     let answer = world.post(&login).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     assert!(answer.head.contains("cache-control: no-store"), "{answer:?}");
+    check_left(&world.live, 2).await;
     phone.check_revoked().await;
     assert!(
         !world.is_good(&world.access("ada", "phone")).await
@@ -165,6 +166,7 @@ async fn a_logout_by_login_and_user_ends_tokens_that_name_no_login() {
     let (token, bobs) = (nameless("ada", "t1"), nameless("bob", "t2"));
     let mut tab = Tab::join_with(&world.live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await;
     assert_eq!(world.post(&world.logout("j1", &json!({"sid": "phone", "sub": "ada"}))).await.status, 200);
+    check_left(&world.live, 0).await;
     tab.check_revoked().await;
     assert!(!world.is_good(&token).await && !world.is_good(&world.access("ada", "phone")).await);
     assert!(world.is_good(&bobs).await && world.is_good(&world.access("bob", "phone")).await);

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use live::{Live, event};
 use namespace::{Tab, told};
-use rollcall::clock::Clock;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -253,53 +252,6 @@ async fn joins_and_refreshes_that_race_with_a_revocation_lose() {
         assert!(left.iter().any(|item| item["socketId"] == laptop.id));
         assert_eq!(judged(&live, &bad).await, "token_revoked");
     }
-}
-
-#[tokio::test]
-async fn a_logout_by_http_ends_the_sockets_of_its_login() {
-    let live = Live::start(|config| config.accounts.registration = true).await;
-    let mut wire = live.wire().await;
-    let headers = "content-type: application/json\r\n";
-    let mut pair = async |path: &str| {
-        let body = r#"{"email":"ada@example.org","password":"correct horse battery"}"#;
-        let answer = wire.request("POST", path, headers, body).await;
-        let pair: Value = serde_json::from_str(&answer.body).unwrap();
-        pair["access_token"].as_str().unwrap().to_owned()
-    };
-    let (laptop, phone) = (pair("/auth/register").await, pair("/auth/login").await);
-    let mut laptop = join(&live, &laptop).await;
-    let mut tab = join(&live, &phone).await;
-    laptop.list_of(2).await;
-    let bearer = format!("authorization: Bearer {phone}\r\n");
-    assert_eq!(wire.request("POST", "/auth/logout", &bearer, "").await.status, 204);
-    check_revoked(&mut tab).await;
-    laptop.list_of(1).await;
-    assert_eq!(judged(&live, &phone).await, "token_revoked");
-}
-
-#[tokio::test]
-async fn a_refresh_token_that_comes_twice_ends_the_sockets_of_its_login() {
-    let live =
-        Live::start_by(Clock::manual(1_800_000_000_000), |config| config.accounts.registration = true).await;
-    let headers = "content-type: application/json\r\n";
-    let post = async |path: &str, body: Value| {
-        let answer = live.wire().await.request("POST", path, headers, &body.to_string()).await;
-        (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap())
-    };
-    let ada = json!({"email": "ada@example.org", "password": "correct horse"});
-    let (_, stolen) = post("/auth/register", ada.clone()).await;
-    let (_, other) = post("/auth/login", ada).await;
-    let mut tab = join(&live, stolen["access_token"].as_str().unwrap()).await;
-    let mut stays = join(&live, other["access_token"].as_str().unwrap()).await;
-    stays.list_of(2).await;
-    let spent = json!({"refresh_token": stolen["refresh_token"]});
-    assert_eq!(post("/auth/refresh", spent.clone()).await.0, 200);
-    live.clock.set_unix_millis(1_800_000_011_000);
-    let (status, refused) = post("/auth/refresh", spent).await;
-    assert_eq!((status, &refused["code"]), (401, &json!("token_revoked")));
-    check_revoked(&mut tab).await;
-    stays.list_of(1).await;
-    assert_eq!(judged(&live, stolen["access_token"].as_str().unwrap()).await, "token_revoked");
 }
 
 #[tokio::test]

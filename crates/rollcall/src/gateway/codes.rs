@@ -142,14 +142,15 @@ mod tests {
 
     #[test]
     fn errors_end_a_socket_as_documented() {
+        let page = include_str!("../../../../docs/wire.md");
         let check = |error: SessionError, code, ending| {
+            assert!(page.contains(&format!("`{code}`")), "{code} is not in wire.md");
             assert_eq!((error.code(), error.ending()), (code, ending));
             assert!(error.message().ends_with('.'), "{code}: a sentence");
         };
         check(SessionError::Token(TokenRefusal::Missing), "token_missing", Ending::Disconnect);
         check(SessionError::Token(TokenRefusal::Invalid), "token_invalid", Ending::Disconnect);
         check(SessionError::Token(TokenRefusal::Expired), "token_expired", Ending::Disconnect);
-        check(SessionError::Token(TokenRefusal::Revoked), "token_revoked", Ending::Disconnect);
         check(SessionError::Token(TokenRefusal::Revoked), "token_revoked", Ending::Disconnect);
         check(SessionError::TokenRanOut, "token_expired", Ending::Transport);
         check(SessionError::ContextInvalid(Field::Context), "context_invalid", Ending::Disconnect);

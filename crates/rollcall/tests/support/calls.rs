@@ -46,6 +46,13 @@ pub fn check_ended(answer: &Answer, revoked: usize, held: &str) {
     assert_eq!((answer.status, body(answer)), (200, json!({"revoked": revoked, "held": held})), "{answer:?}");
 }
 
+/// So many sessions are left. Asked right after an answer: what another process would learn in a moment holds already.
+pub async fn check_left(live: &Live, sessions: usize) {
+    let metrics = live.wire().await.get("/metrics").await.body;
+    let line = format!("rollcall_sessions {sessions}");
+    assert!(metrics.lines().any(|found| found == line), "not {line}: {metrics}");
+}
+
 /// Makes a key as the command does, beside the running server, and waits until that knows it.
 pub async fn make_key(live: &Live, key: &str, scopes: &str, issuer: Option<IssuerId>) {
     let app = beside(live).await;

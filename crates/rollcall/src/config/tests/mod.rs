@@ -66,6 +66,30 @@ fn the_example_file_is_the_default_and_names_every_key() {
     }
 }
 
+/// As a key of the file or a name of the environment.
+#[test]
+fn the_page_for_operators_names_every_setting() {
+    let page = include_str!("../../../../../docs/operate.md");
+    let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).unwrap() else {
+        panic!()
+    };
+    let entry =
+        ["name", "issuer", "audience", "algorithms", "jwks_url", "jwks_allow_http", "key", "user_claim"];
+    let entry = entry.into_iter().chain(["session_claim", "client_id", "required_claims"]);
+    let mut names: Vec<String> = entry.map(|key| format!("`{key}`")).collect();
+    for (section, keys) in &sections {
+        match keys.as_object() {
+            Some(keys) => names.extend(keys.keys().map(|key| format!("{section}.{key}"))),
+            None => names.push(section.clone()),
+        }
+    }
+    assert!(names.len() > 60, "{names:?}");
+    let is_there =
+        |name: &String| page.contains(name) || page.contains(&name.to_uppercase().replace('.', "__"));
+    let missing: Vec<_> = names.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn the_entry_of_the_example_file_is_one_that_is_taken() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../rollcall.example.toml");

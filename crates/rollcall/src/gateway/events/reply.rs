@@ -201,6 +201,33 @@ mod tests {
     }
 
     #[test]
+    fn the_page_on_the_wire_names_every_code_and_shows_every_event() {
+        let page = include_str!("../../../../../docs/wire.md");
+        let retry_after = Duration::ZERO;
+        let tokens =
+            [TokenRefusal::Missing, TokenRefusal::Invalid, TokenRefusal::Expired, TokenRefusal::Revoked];
+        let errors = [
+            EventError::EventUnknown,
+            EventError::invalid("x"),
+            EventError::PayloadTooLarge,
+            EventError::SessionNotFound,
+            EventError::UserMismatch,
+            EventError::Unavailable,
+            EventError::RateLimited { retry_after },
+        ];
+        for error in errors.into_iter().chain(tokens.map(EventError::Token)) {
+            assert!(page.contains(&format!("`{}`", error.code())), "{error:?}");
+        }
+        for name in
+            ["ready", "update", "error", "expiring", "new", "message", "list", "send", "rename", "state"]
+                .into_iter()
+                .chain(["revoke", "refresh"])
+        {
+            assert!(page.contains(&format!("[\"sessions:{name}\"")), "no frame of sessions:{name}");
+        }
+    }
+
+    #[test]
     fn a_key_that_a_client_made_up_is_told_as_json_and_cut() {
         check(
             &EventError::invalid("a\"\u{1b}"),
