@@ -65,9 +65,13 @@ impl Issuers {
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.0.iter().flat_map(|entry| {
             let session = entry.session_claim.is_none().then(|| {
+                let logout = match &entry.client_id {
+                    Some(_) => ", and a back-channel logout of a login and a user ends all logins of the user",
+                    None => "",
+                };
                 format!(
                     "identity.issuers: entry {:?} has no session_claim: unless its tokens have \"sid\", a revocation \
-                     ends one token and not the login",
+                     ends one token and not the login{logout}",
                     entry.name
                 )
             });

@@ -129,6 +129,14 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warnings(GOOD), Vec::<String>::new());
     let [session] = &warnings(&with("session_claim", ""))[..] else { panic!("one warning") };
     assert!(session.contains("\"shop\"") && session.contains("session_claim"), "{session}");
+    assert!(session.ends_with("ends one token and not the login"), "{session}");
+    let [session] = &warnings(&with("session_claim", "client_id = 'rollcall'"))[..] else {
+        panic!("one warning")
+    };
+    assert!(
+        session.ends_with("a back-channel logout of a login and a user ends all logins of the user"),
+        "{session}"
+    );
     let [open] = &warnings(&with("audience", "required_claims = ['azp']"))[..] else { panic!("one warning") };
     assert!(open.contains("\"shop\"") && open.contains("audience"), "{open}");
     assert_eq!(warnings(&with("audience", "required_claims = { azp = 'x' }")), Vec::<String>::new());
