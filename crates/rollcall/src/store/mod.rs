@@ -9,6 +9,7 @@ mod health;
 mod sqlite;
 
 mod accounts;
+mod refresh_token;
 mod logins;
 mod revocations;
 mod first_seen;
@@ -38,7 +39,8 @@ pub use erase::PasswordChange;
 pub use health::Health;
 pub use housekeeping::Keep;
 pub use labels::Label;
-pub use logins::{LoginTimes, NewLogin, RefreshToken, Refreshed, SuccessorKeys};
+pub use logins::{LoginTimes, NewLogin, Refreshed};
+pub use refresh_token::{RefreshToken, SuccessorKeys};
 pub use revocations::LogoutToken;
 
 use crate::config::Config;
