@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, SocketPath};
 use crate::gateway::codes::SERVER_SHUTDOWN;
 use crate::gateway::{Clients, Gateway};
 use crate::http::PeerAddress;
@@ -67,7 +67,7 @@ pub(crate) async fn accept(listener: TcpListener, services: Services) {
     let mut complained_at = None;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => spawn(serve(services.clone(), stream, peer)),
+            Ok((stream, peer)) => spawn(welcome(services.clone(), stream, peer)),
             Err(error) => {
                 let now = services.app.clock.now();
                 if is_the_listeners_own(&error)
@@ -173,7 +173,29 @@ pub fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
+/// Opens the session that a connection begins with, or serves the connection over HTTP.
+async fn welcome(mut services: Services, stream: TcpStream, peer: SocketAddr) {
+    let stream = match &services.sockets {
+        Some(sockets) => {
+            let config = &services.app.config.http;
+            let ours = |path: &str| is_at(&config.socket_path, path);
+            let first = sockets.open_at_once(stream, peer, HEADER_BYTES, ours);
+            tokio::select! {
+                biased;
+                first = tokio::time::timeout(config.header_timeout, first) => first.ok().flatten(),
+                // A connection that has asked for nothing is owed nothing.
+                _ = services.ending.wait_for(|ending| *ending) => None,
+            }
+        }
+        None => Some(HttpStream::new(stream)),
+    };
+    if let Some(stream) = stream {
+        // A task of its own: what HTTP needs is no part of what a socket begins with.
+        spawn(serve(services, stream, peer));
+    }
+}
+
+async fn serve(services: Services, stream: HttpStream, peer: SocketAddr) {
     let config = &services.app.config.http;
     let mut builder = http1::Builder::new();
     builder
@@ -185,8 +207,7 @@ async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
         let services = services.clone();
         async move { Ok::<_, Infallible>(services.answer(peer, request).await) }
     });
-    let mut connection =
-        pin!(builder.serve_connection(TokioIo::new(HttpStream::new(stream)), service).with_upgrades());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // A client that breaks its connection is its own affair.
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -200,7 +221,7 @@ async fn serve(services: Services, stream: TcpStream, peer: SocketAddr) {
 impl Services {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         match &self.sockets {
-            Some(sockets) if self.is_socket_path(request.uri().path()) => {
+            Some(sockets) if is_at(&self.app.config.http.socket_path, request.uri().path()) => {
                 sockets.handle(peer, request).await.map(Either::Left)
             }
             _ => {
@@ -213,12 +234,13 @@ impl Services {
             }
         }
     }
+}
 
-    /// The configured path, and all below it, as the reference server takes it; also without its last slash.
-    fn is_socket_path(&self, path: &str) -> bool {
-        let configured = self.app.config.http.socket_path.as_str();
-        path.starts_with(configured) || configured.strip_suffix('/') == Some(path)
-    }
+/// Whether a request's path is the configured one or below it, as the reference server takes it; also without its last
+/// slash.
+fn is_at(configured: &SocketPath, path: &str) -> bool {
+    let configured = configured.as_str();
+    path.starts_with(configured) || configured.strip_suffix('/') == Some(path)
 }
 
 /// Not of one connection that was gone before it was accepted.

@@ -116,7 +116,6 @@ const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\n\
     access-control-allow-origin: *\n\
     access-control-expose-headers: retry-after\n\
-    date: Thu, 01 Jan 2026 00:00:00 GMT\n\
     \n";
 const OPEN: &str = r#"0{"sid":"00000000.AAAAAAAAAAAAAAAAAAAAAA","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}"#;
 /// As long as `"revision":1`, under a name that no client compares: canned lists have no order.
@@ -139,7 +138,7 @@ mod tests {
     #[test]
     fn the_sizes_are_those_of_the_gateway() {
         let canned = Canned::new();
-        assert_eq!(canned.opened.len(), 242 + 119);
+        assert_eq!(canned.opened.len(), 205 + 119);
         let Joined { alone, together } = &canned.joined[0];
         assert!((871..=1_009).contains(&alone.len()), "{}", alone.len());
         assert!((1_479..=1_755).contains(&together.len()), "{}", together.len());

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -13,6 +14,8 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub struct HttpStream {
     stream: TcpStream,
+    /// What was read before hyper came, and hyper has not seen yet.
+    read: Bytes,
     /// The whole `101` once it has been written by hyper, and by nobody to the socket.
     held: Vec<u8>,
 }
@@ -20,7 +23,12 @@ pub struct HttpStream {
 impl HttpStream {
     /// Takes over an accepted connection.
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, held: Vec::new() }
+        Self::with_read(stream, Bytes::new())
+    }
+
+    /// The same, of which these bytes were read already.
+    pub(super) fn with_read(stream: TcpStream, read: Bytes) -> Self {
+        Self { stream, read, held: Vec::new() }
     }
 
     /// The socket, and what it still has to be told before anything else.
@@ -40,6 +48,12 @@ impl AsyncRead for HttpStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read.is_empty() {
+            let count = self.read.len().min(buffer.remaining());
+            buffer.put_slice(&self.read[..count]);
+            self.read.advance(count);
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -90,6 +104,21 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b" / HTTP/1.1").await.unwrap();
+        client.shutdown().await.unwrap();
+        let socket = listener.accept().await.unwrap().0;
+        let mut stream = HttpStream::with_read(socket, Bytes::from_static(b"GET"));
+        let mut short = [0; 2];
+        stream.read_exact(&mut short).await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!((&short[..], &rest[..]), (&b"GE"[..], &b"T / HTTP/1.1"[..]));
+    }
 
     #[tokio::test]
     async fn only_the_switch_of_protocols_is_held() {

@@ -1,11 +1,13 @@
 //! Serves Engine.IO over real sockets: one task a session, on tokio and hyper.
 //!
-//! Reading order: [`application`] (what a server provides), [`requests`] (how HTTP requests become sessions),
+//! Reading order: [`application`] (what a server provides), `shortcut` and [`requests`] (how requests become sessions),
 //! `driver` (the life of one socket: the only loop), `transport` (polling, WebSocket), [`mailbox`] (the one way in
 //! from other tasks), `wheel` (the one timer of the process), `sids`.
 
 pub mod application;
+mod shortcut;
 pub mod requests;
+mod switch;
 mod http_stream;
 mod driver;
 mod transport;

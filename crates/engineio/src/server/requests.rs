@@ -4,21 +4,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
-use tungstenite::handshake::derive_accept_key;
 
 use super::application::{Application, Factory, Opening, Rejection};
 use super::driver::Driver;
 use super::sids::Found;
 use super::slot::{Reply, Request as SlotRequest, Slot};
+use super::switch::{accept_websocket, wants_upgrade};
 use super::transport::Transport;
 use super::transport::polling::Polling;
 use super::transport::websocket::WebSocket;
@@ -191,7 +189,7 @@ impl<F: Factory> Server<F> {
             .inspect_err(|rejected| self.factory.on_refused(rejected.why))
     }
 
-    fn make_mailbox(&self) -> Arc<Mailbox> {
+    pub(super) fn make_mailbox(&self) -> Arc<Mailbox> {
         Arc::new(Mailbox::new(self.config.mailbox_bytes))
     }
 }
@@ -218,45 +216,6 @@ async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) -> Option<(WebSocket, Vec<
     let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpStream>>().ok()?;
     let (stream, held) = parts.io.into_inner().into_parts();
     Some((WebSocket::new(stream, &parts.read_buf), held))
-}
-
-fn wants_upgrade(headers: &HeaderMap) -> bool {
-    has_token(headers, &header::UPGRADE, "websocket")
-}
-
-/// Judges the rest of a WebSocket handshake (RFC 6455, section 4.2.1) and makes its `101`. No extension is ever agreed.
-fn accept_websocket(headers: &HeaderMap) -> Answer {
-    let once = |name: HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none())
-    };
-    let key = once(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
-    let version = once(header::SEC_WEBSOCKET_VERSION).ok_or(Refusal::BadRequest)?;
-    let sound = STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
-        && version == "13"
-        && has_token(headers, &header::CONNECTION, "upgrade");
-    if !sound {
-        return Err(Refusal::BadRequest);
-    }
-    let accept =
-        HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    Ok(response)
-}
-
-/// Whether a header that is a list of tokens holds this one, in any case (RFC 9110, section 5.6.1).
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 fn plain(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use engineio::server::outbox::encode_text;
 use engineio::server::{
-    Application, CloseCode, Cut, Factory, Flow, HttpStream, Mailbox, Opening, Outbox, Rejection, Server,
-    ServerConfig, spawn,
+    Application, CloseCode, Cut, Factory, Flow, Mailbox, Opening, Outbox, Rejection, Server, ServerConfig,
+    spawn,
 };
 use engineio::{CloseReason, Message};
 use hyper::body::Incoming;
@@ -166,15 +166,18 @@ impl Served {
 
 async fn serve(server: Arc<Server<Echoes>>, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
+    let Some(stream) = server.open_at_once(stream, peer, HEAD_MAX, |_| true).await else { return };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let server = server.clone();
         async move { Ok::<_, Infallible>(server.handle(peer, request).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(HttpStream::new(stream)), service);
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let _ = connection.with_upgrades().await;
 }
+
+/// Bytes of a head.
+const HEAD_MAX: usize = 16 * 1024;
 
 /// The `sid` of an open packet.
 pub fn sid_of(open: &str) -> String {

@@ -86,6 +86,11 @@ thread_local! {
     });
 }
 
+/// Lends the worker's read buffer to somebody else who reads.
+pub(super) fn with_read_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFERS.with_borrow_mut(|buffers| read(&mut buffers.read))
+}
+
 impl<F: Factory> Driver<F> {
     pub(super) fn new(
         server: Arc<Server<F>>,
