@@ -2,9 +2,11 @@
 //! Does not know: sockets, HTTP libraries.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::Config;
 use crate::config::Transports;
+use crate::digits::encode_decimal;
 
 /// Why a request is refused before it reaches a session. Codes and sentences are the reference server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,7 +95,7 @@ impl<'a> Query<'a> {
     /// [`Refusal::UnknownTransport`], which the reference server checks before all else.
     pub fn parse(query: &'a str, served: Transports) -> Result<Self, Refusal> {
         let (mut transport, mut transports, mut sid, mut supported_version) = (None, 0, None, false);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters(query) {
             match &*name {
                 "transport" => {
                     transports += 1;
@@ -142,20 +144,48 @@ pub fn encode_open(config: &Config, sid: &str, transport: TransportName, out: &m
         (TransportName::Polling, Transports::Both) => r#"["websocket"]"#,
         (TransportName::Polling | TransportName::WebSocket, _) => "[]",
     };
-    out.extend_from_slice(
-        format!(
-            r#"{{"sid":"{sid}","upgrades":{upgrades},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-            config.ping_interval.as_millis(),
-            config.ping_timeout.as_millis(),
-            config.max_payload
-        )
-        .as_bytes(),
-    );
+    out.extend_from_slice(br#"{"sid":""#);
+    out.extend_from_slice(sid.as_bytes());
+    out.extend_from_slice(br#"","upgrades":"#);
+    out.extend_from_slice(upgrades.as_bytes());
+    for (name, number) in [
+        (r#","pingInterval":"#, millis(config.ping_interval)),
+        (r#","pingTimeout":"#, millis(config.ping_timeout)),
+        (r#","maxPayload":"#, config.max_payload as u64),
+    ] {
+        out.extend_from_slice(name.as_bytes());
+        encode_decimal(number, out);
+    }
+    out.push(b'}');
+}
+
+/// The parameters of a query, decoded. Of one that has nothing encoded, as most have not, they are parts of it.
+pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let is_plain = !query.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+    let (plain, encoded) = if is_plain { (query, "") } else { ("", query) };
+    let plain = plain.split('&').filter(|pair| !pair.is_empty());
+    plain
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.into(), value.into()))
+        .chain(form_urlencoded::parse(encoded.as_bytes()))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parameters_are_what_a_form_says(query in "([a-c=&%+é4]|%41|EIO=4|&){0,12}") {
+            let expected: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            prop_assert_eq!(parameters(&query).collect::<Vec<_>>(), expected);
+        }
+    }
 
     #[test]
     fn transports_that_are_not_served_are_unknown() {

@@ -35,6 +35,7 @@ pub mod handshake;
 pub mod session;
 pub mod close;
 pub mod config;
+pub mod digits;
 #[cfg(feature = "server")]
 pub mod server;
 

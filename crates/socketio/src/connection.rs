@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::binary::{Reassembly, check_placeholders};
-use crate::{Config, Kind, Packet, Violation, event};
+use crate::{Config, Kind, Packet, Violation, event, packet};
 
 /// The state of one connection.
 ///
@@ -226,8 +226,10 @@ impl Connection {
 
 /// Appends CONNECT: the client is in, under this `sid`, which needs no escape in JSON.
 pub fn encode_connected(namespace: &str, sid: &str, out: &mut Vec<u8>) {
-    let data = format!(r#"{{"sid":"{sid}"}}"#);
-    Packet { kind: Kind::Connect, attachments: 0, namespace, id: None, data: &data }.encode(out);
+    packet::encode_head(Kind::Connect, 0, namespace, None, out);
+    out.extend_from_slice(br#"{"sid":""#);
+    out.extend_from_slice(sid.as_bytes());
+    out.extend_from_slice(br#""}"#);
 }
 
 /// Appends DISCONNECT: the client is out.

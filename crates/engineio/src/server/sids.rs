@@ -60,7 +60,11 @@ impl Sids {
     /// A new `sid`, `<tag>.<128 random bits>`, and its key.
     pub(super) fn make(&self) -> (String, SidKey) {
         let key = ids::key();
-        (format!("{}.{}", self.tag, URL_SAFE_NO_PAD.encode(key.to_be_bytes())), SidKey(key))
+        let mut sid = String::with_capacity(self.tag.len() + 1 + RANDOM_CHARACTERS);
+        sid.push_str(&self.tag);
+        sid.push('.');
+        URL_SAFE_NO_PAD.encode_string(key.to_be_bytes(), &mut sid);
+        (sid, SidKey(key))
     }
 
     pub(super) fn insert(&self, key: SidKey, slot: Arc<Slot>) {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use engineio::handshake::parameters;
 use engineio::server::Opening;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use socketio::event::encode_string;
@@ -38,10 +39,10 @@ impl std::fmt::Debug for Given {
 
 impl Greeting {
     pub(super) fn read(app: &App, opening: &Opening<'_>) -> Self {
-        let text = |name| opening.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let text = |name| opening.headers.get(name).map(|value| lossy(value.as_bytes()));
         let mut given =
             Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
-        for (name, value) in form_urlencoded::parse(opening.query.as_bytes()) {
+        for (name, value) in parameters(opening.query) {
             match &*name {
                 "token" => given.query_token = Some(value.into_owned()),
                 "context" => given.query_context = Some(value.into_owned()),
@@ -68,6 +69,11 @@ impl Given {
     fn is_used(&self) -> bool {
         self.header_token.is_some() || self.query_token.is_some() || self.query_context.is_some()
     }
+}
+
+/// `String::from_utf8_lossy`, which looks at each byte of a text that needs no repair.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// What may be kept of a User-Agent.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
+use engineio::digits::encode_decimal;
 use socketio::event::encode_string;
 
 use crate::clock::encode_iso8601;
@@ -22,8 +23,10 @@ pub fn encode_list(sessions: &[Session], out: &mut Vec<u8>) {
 
 /// Appends `"revision":…,"complete":…`, without braces.
 pub(super) fn encode_revision(roster: &Roster<'_>, out: &mut Vec<u8>) {
-    // Writing into a vector cannot fail.
-    let _ = write!(out, r#""revision":{},"complete":{}"#, roster.revision(), roster.is_complete());
+    out.extend_from_slice(br#""revision":"#);
+    encode_decimal(roster.revision(), out);
+    out.extend_from_slice(br#","complete":"#);
+    out.extend_from_slice(if roster.is_complete() { b"true" } else { b"false" });
 }
 
 /// Appends one session.
@@ -36,7 +39,7 @@ pub fn encode_item(session: &Session, out: &mut Vec<u8>) {
     match session.ip {
         Some(IpAddr::V4(ip)) => encode_ipv4(ip, out),
         Some(IpAddr::V6(ip)) => {
-            let _ = write!(out, "{ip}"); // as above; an address needs no escape
+            let _ = write!(out, "{ip}"); // writing into a vector cannot fail; an address needs no escape
         }
         None => {}
     }

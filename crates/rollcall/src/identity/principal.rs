@@ -71,14 +71,16 @@ impl Login {
 /// A text that stays the same for ever, for SQL: `sid:…`, `jti:…` or `sha256:` and 32 hexadecimal digits.
 impl fmt::Display for Login {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(id) => write!(formatter, "sid:{id}"),
-            Self::TokenId(id) => write!(formatter, "jti:{id}"),
+        let (kind, id): (_, &str) = match self {
+            Self::Session(id) => ("sid:", id),
+            Self::TokenId(id) => ("jti:", id),
             Self::Digest(digest) => {
                 formatter.write_str("sha256:")?;
-                write_hex(digest, formatter)
+                return write_hex(digest, formatter);
             }
-        }
+        };
+        formatter.write_str(kind)?;
+        formatter.write_str(id)
     }
 }
 
