@@ -99,7 +99,7 @@ impl<F: Factory> Server<F> {
         let slot = Arc::new(Slot::new(mailbox.clone()));
         self.sids.insert(key, slot.clone());
         let transport = Transport::Polling(Box::new(Polling::new(key, slot)));
-        let driver = Driver::new(self.clone(), transport, application, mailbox);
+        let driver = Driver::new(clock::now(), self.clone(), transport, application, mailbox);
         let mut body = vec![b'0'];
         crate::handshake::encode_open(&self.config.protocol, &sid, TransportName::Polling, &mut body);
         spawn(driver.run());
@@ -119,8 +119,9 @@ impl<F: Factory> Server<F> {
         spawn(async move {
             match upgraded(upgrade).await {
                 Some((websocket, held)) => {
-                    let driver = Driver::new(server, Transport::WebSocket(websocket), application, mailbox);
-                    spawn(driver.open_and_run(held));
+                    let (now, transport) = (clock::now(), Transport::WebSocket(websocket));
+                    let driver = Driver::new(now, server, transport, application, mailbox);
+                    spawn(driver.open_and_run(now, held));
                 }
                 None => application.on_closed(clock::now(), CloseReason::TransportClosed),
             }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -39,16 +40,17 @@ impl<F: Factory> Server<F> {
     ) -> Option<HttpStream> {
         let mut read = Bytes::new();
         let head = poll_fn(|context| poll_head(context, &mut stream, &mut read, head_max)).await;
+        let now = clock::now();
         let opened = head.filter(|head| ours(head.target.path())).and_then(|head| {
-            let (application, mailbox, switch) = self.open_shortly(peer, &head)?;
+            let (application, mailbox, switch) = self.open_shortly(now, peer, &head)?;
             Some((application, mailbox, switch, head.length))
         });
         match opened {
             Some((application, mailbox, switch, length)) => {
                 let transport = Transport::WebSocket(WebSocket::new(stream, &read[length..]));
-                let driver = Driver::new(self.clone(), transport, application, mailbox);
+                let driver = Driver::new(now, self.clone(), transport, application, mailbox);
                 // A task of its own, so that it does not carry what only this needs.
-                spawn(driver.open_and_run(switch));
+                spawn(driver.open_and_run(now, switch));
                 None
             }
             None => Some(HttpStream::with_read(stream, read)),
@@ -56,7 +58,12 @@ impl<F: Factory> Server<F> {
     }
 
     /// The session that a request opens, and its `101`; `None` when it opens none.
-    fn open_shortly(&self, peer: SocketAddr, head: &Head) -> Option<(F::Application, Arc<Mailbox>, Vec<u8>)> {
+    fn open_shortly(
+        &self,
+        now: Instant,
+        peer: SocketAddr,
+        head: &Head,
+    ) -> Option<(F::Application, Arc<Mailbox>, Vec<u8>)> {
         let (headers, query) = (&head.headers, head.target.query().unwrap_or_default());
         if !self.config.origins.allow(headers) {
             return None;
@@ -70,7 +77,7 @@ impl<F: Factory> Server<F> {
         self.config.origins.answer(headers, response.headers_mut());
         let mailbox = self.make_mailbox();
         let opening = Opening { headers, query, peer, transport: TransportName::WebSocket };
-        let application = self.factory.open(clock::now(), &opening, &mailbox).ok()?;
+        let application = self.factory.open(now, &opening, &mailbox).ok()?;
         Some((application, mailbox, encode_switch(response.headers())))
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn with_read_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
 
 impl<F: Factory> Driver<F> {
     pub(super) fn new(
+        now: Instant,
         server: Arc<Server<F>>,
         transport: Transport,
         application: F::Application,
@@ -102,7 +103,6 @@ impl<F: Factory> Driver<F> {
             Transport::Polling(_) => TransportName::Polling,
             Transport::WebSocket(_) => TransportName::WebSocket,
         };
-        let now = clock::now();
         let mut session = Session::new(&server.config.protocol, now, name);
         session.handle_pauses(now, server.wheel.observe(now));
         Self {
@@ -119,7 +119,7 @@ impl<F: Factory> Driver<F> {
 
     /// Sends the open packet over the WebSocket that the session begins with, behind what is still to be said in HTTP, then
     /// [`Self::run`].
-    pub(super) fn open_and_run(mut self, mut open: Vec<u8>) -> impl Future<Output = ()> + Send {
+    pub(super) fn open_and_run(mut self, now: Instant, mut open: Vec<u8>) -> impl Future<Output = ()> + Send {
         let (sid, _) = self.server.sids.make();
         open.reserve(OPEN_BYTES);
         frame::encode_with(Opcode::Text, &mut open, |out| {
@@ -128,7 +128,7 @@ impl<F: Factory> Driver<F> {
         });
         if let Transport::WebSocket(websocket) = &mut self.transport {
             // A failed write shows again at the first read.
-            let _ = websocket.write(clock::now(), &open);
+            let _ = websocket.write(now, &open);
         }
         self.run()
     }
