@@ -3,8 +3,9 @@ The key of a row stands in `rows`. What a run finds wrong by itself is not said 
 
 REASONS = {
     "floor": "",
-    "nestjs": "Two thirds of a connect are the kernel's, and the floor's too: for this bar a connect may cost a fifth more "
-    "than the floor. What is left above it is HTTP, the signature of the token, JSON, and the wake-ups of two tasks",
+    "nestjs": "Three quarters of a connect are the kernel's, by the same system calls as the floor's: for the goal one would "
+    "have to cost what the floor does, which parses nothing. What is left above it is the head of the request, the "
+    "signature of the token and JSON",
     "socketioxide": "The floor itself, which parses nothing, is about three times as fast as this peer, which has one thread, "
     "Rollcall's allocator and no delayed segments here: no server that makes these system calls can be five times as fast",
     "bytes": "A process that has just started touches some two megabytes of its own code, stacks and tables for the first "
