@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::wire::{Wire, request, upgrade_headers};
+use support::wire::{Wire, client_frame, request, upgrade_headers};
 use support::{POLL, Served, WEBSOCKET, unhurried};
 
 async fn check_opened(mut wire: Wire) {
@@ -40,6 +40,22 @@ async fn a_session_may_open_behind_another_request() {
     assert_eq!(wire.get(POLL).await.status, 200);
     wire.send(request("GET", WEBSOCKET, &upgrade_headers(), "")).await;
     check_opened(wire).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_of_what_comes_with_a_head() {
+    let served = Served::start(unhurried()).await;
+    for more in ["", "content-length: 0\r\n"] {
+        for length in [10, 9_000, 20_000] {
+            let text = format!("4{}", "x".repeat(length));
+            let head = request("GET", WEBSOCKET, &format!("{}{more}", upgrade_headers()), "");
+            let mut wire = served.connect().await;
+            wire.send([head.as_bytes(), &client_frame(0x81, text.as_bytes())].concat()).await;
+            assert_eq!(wire.answer().await.status, 101);
+            assert!(wire.text().await.starts_with(r#"0{"sid":""#));
+            assert_eq!(wire.text().await, text, "{more:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -31,9 +31,9 @@ impl HttpStream {
         Self { stream, read, held: Vec::new() }
     }
 
-    /// The socket, and what it still has to be told before anything else.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.stream, self.held)
+    /// The socket, what was read of it that hyper has not seen, and what it still has to be told before anything else.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes, Vec<u8>) {
+        (self.stream, self.read, self.held)
     }
 
     /// Whether these bytes are to be held: behind a `101` hyper writes nothing more.
@@ -130,8 +130,8 @@ mod tests {
         let written =
             stream.write_vectored(&[IoSlice::new(&switch[..20]), IoSlice::new(&switch[20..])]).await;
         assert_eq!(written.unwrap(), switch.len());
-        let (socket, held) = stream.into_parts();
-        assert_eq!(held, switch);
+        let (socket, read, held) = stream.into_parts();
+        assert_eq!((&read[..], &held[..]), (&b""[..], &switch[..]));
         drop(socket);
         let mut told = Vec::new();
         client.read_to_end(&mut told).await.unwrap();

@@ -215,8 +215,12 @@ fn respond(reply: Reply) -> Answer {
 /// gone.
 async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) -> Option<(WebSocket, Vec<u8>)> {
     let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpStream>>().ok()?;
-    let (stream, held) = parts.io.into_inner().into_parts();
-    Some((WebSocket::new(stream, &parts.read_buf), held))
+    let (stream, unseen, held) = parts.io.into_inner().into_parts();
+    let read = match unseen.is_empty() {
+        true => parts.read_buf,
+        false => [parts.read_buf, unseen].concat().into(),
+    };
+    Some((WebSocket::new(stream, &read), held))
 }
 
 fn plain(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
