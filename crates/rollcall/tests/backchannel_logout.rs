@@ -12,11 +12,15 @@ mod live;
 mod namespace;
 mod support;
 
+use std::time::Duration;
+
 use calls::{check_left, check_problem, get};
 use issuer::Key;
 use live::Live;
 use live::wire::Answer;
 use namespace::Tab;
+use rollcall::clock::Clock;
+use rollcall::config::Issuers;
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://id.example";
@@ -28,15 +32,32 @@ struct World {
     now: u64,
 }
 
+fn issuers(key: &Key) -> Issuers {
+    serde_json::from_value(json!([{
+        "name": "shop", "issuer": ISSUER, "audience": "api", "client_id": "client", "key": key.public_pem
+    }]))
+    .unwrap()
+}
+
 impl World {
     async fn new() -> Self {
+        Self::by(Clock::system()).await
+    }
+
+    async fn by(clock: Clock) -> Self {
         let key = Key::p256();
-        let issuers = json!([{
-            "name": "shop", "issuer": ISSUER, "audience": "api", "client_id": "client", "key": key.public_pem
-        }]);
-        let live =
-            Live::start(|config| config.identity.issuers = serde_json::from_value(issuers).unwrap()).await;
+        let live = Live::start_by(clock, |config| config.identity.issuers = issuers(&key)).await;
         Self { now: live.clock.unix_seconds(), live, key }
+    }
+
+    /// Another server on the same data: after a restart, or beside it.
+    async fn again(&self) -> Live {
+        let (data, issuers) = (self.live.folder.path().join("data"), issuers(&self.key));
+        Live::start_by(self.live.clock.clone(), |config| {
+            config.data_dir = data;
+            config.identity.issuers = issuers;
+        })
+        .await
     }
 
     /// An access token of a login.
@@ -104,17 +125,7 @@ async fn a_login_or_a_user_ends_durably_and_each_token_counts_once() {
     );
     assert_eq!(bob.ask("sessions:list", "").await["ok"], true);
 
-    let (data, issuers) = (
-        world.live.folder.path().join("data"),
-        json!([{
-            "name": "shop", "issuer": ISSUER, "audience": "api", "client_id": "client", "key": world.key.public_pem
-        }]),
-    );
-    let restarted = Live::start(|config| {
-        config.data_dir = data;
-        config.identity.issuers = serde_json::from_value(issuers).unwrap();
-    })
-    .await;
+    let restarted = world.again().await;
     let answer = get(&restarted, "/api/sessions", &world.access("ada", "phone")).await;
     check_problem(&answer, 401, "token_revoked");
 }
@@ -189,6 +200,27 @@ async fn a_token_by_a_clock_that_is_ahead_ends_with_its_socket() {
     tab.check_revoked().await;
     assert!(!world.is_good(&shown).await);
     assert!(world.is_good(&later).await, "nobody can tell it from one that was issued after the logout");
+}
+
+/// What was revoked is read back from the database up to two seconds later, here and on other nodes.
+#[tokio::test]
+async fn who_signs_in_again_after_a_logout_by_a_clock_that_is_ahead_stays() {
+    let world = World::by(Clock::manual(1_800_000_000_000)).await;
+    let node = world.again().await;
+    let now = world.now;
+    let logout = world.logout("j1", &json!({"sub": "ada", "iat": now + 25}));
+    assert_eq!(world.post(&logout).await.status, 200);
+    world.live.clock.set_unix_millis((now + 1) * 1000);
+    let token = world.key.sign(&json!({
+        "iss": ISSUER, "aud": "api", "sub": "ada", "sid": "again", "iat": now + 26, "exp": now + 600
+    }));
+    let packet = format!(r#"40/sessions,{{"token":"{token}"}}"#);
+    let mut tabs = [Tab::join_with(&world.live, &packet).await, Tab::join_with(&node, &packet).await];
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for tab in &mut tabs {
+        assert_eq!(tab.ask("sessions:list", "").await["ok"], true);
+    }
+    assert!(world.is_good(&token).await);
 }
 
 #[tokio::test]

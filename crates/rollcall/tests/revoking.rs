@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use live::{Live, event};
 use namespace::{Tab, told};
+use rollcall::clock::Clock;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -187,6 +188,39 @@ async fn what_another_process_revokes_ends_open_sockets_within_seconds() {
     assert_eq!(judged(&live, &token).await, "token_revoked");
     let metrics = live.wire().await.get("/metrics").await.body;
     assert!(metrics.contains("\nrollcall_revocation_lag_seconds_count 1\n"), "{metrics}");
+}
+
+/// What was revoked is read back from the database up to two seconds later, here and on other nodes.
+#[tokio::test]
+async fn a_socket_that_got_a_new_token_after_a_revocation_stays() {
+    let clock = Clock::manual(1_800_000_000_000);
+    let live = Live::start_by(clock.clone(), |_| {}).await;
+    let second = clock.unix_seconds();
+    let token = |user: &str, id: &str, iat: Option<u64>| {
+        let mut claims = json!({"sub": user, "jti": id, "exp": second + 3600});
+        if let Some(iat) = iat {
+            claims["iat"] = json!(iat);
+        }
+        live.sign(&claims)
+    };
+    let mut stayed = Vec::new();
+    for (user, iat) in [("ada", Some(second + 101)), ("bob", None)] {
+        let tab = join(&live, &token(user, "1", Some(second))).await;
+        stayed.push((tab, token(user, "2", iat)));
+    }
+    clock.set_unix_millis((second + 100) * 1000);
+    for (tab, _) in &mut stayed {
+        assert_eq!(revoke(tab, &json!({"others": true})).await["ok"], true);
+    }
+    clock.set_unix_millis((second + 100) * 1000 + 900);
+    for (tab, renewed) in &mut stayed {
+        assert_eq!(tab.ask("sessions:refresh", &json!({"token": renewed}).to_string()).await["ok"], true);
+    }
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for (tab, renewed) in &mut stayed {
+        assert_eq!(tab.ask("sessions:list", "").await["ok"], true);
+        assert_eq!(judged(&live, renewed).await, "accepted");
+    }
 }
 
 #[tokio::test]

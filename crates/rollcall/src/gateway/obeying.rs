@@ -16,18 +16,27 @@ use crate::store::{Action, Actor, StorageError};
 #[derive(Debug, Default)]
 struct Wide<'a> {
     logins: HashSet<(IssuerId, &'a Login)>,
-    /// All tokens up to this second.
-    issued_before: Option<u32>,
+    /// All tokens up to this second, and in which it was written down.
+    issued_before: Option<(u32, u32)>,
 }
 
 impl App {
     /// Obeys revocations that were written down already, by whomever: here, in the course of something larger, or on
     /// another node. Gives how many sessions have ended.
     pub async fn carry_out(&self, revocations: Vec<Revocation>) -> usize {
-        self.refuse(revocations.clone());
+        let now = self.clock.unix_millis();
+        self.obey_written(revocations.into_iter().map(|revocation| (revocation, now)).collect()).await
+    }
+
+    /// The same of what was written at these milliseconds since the epoch.
+    async fn obey_written(&self, written: Vec<(Revocation, u64)>) -> usize {
+        self.refuse(written.iter().map(|(revocation, _)| revocation.clone()).collect());
+        let now = self.clock.unix_millis();
         let mut total = 0;
         let mut wide = Wide::default();
-        for revocation in &revocations {
+        for (revocation, written_at) in &written {
+            // Another machine's clock may be ahead of this one's.
+            let written_at = seconds(now.min(*written_at) / 1000);
             match revocation {
                 Revocation::Login { issuer, subject: Some(subject), login, .. } => {
                     let user = UserKey { issuer: *issuer, subject: subject.clone() };
@@ -38,45 +47,41 @@ impl App {
                 }
                 Revocation::User { issuer, subject, issued_before, except, .. } => {
                     let user = UserKey { issuer: *issuer, subject: subject.clone() };
-                    let which = Which::IssuedUpTo(seconds(*issued_before), except.clone());
+                    let (second, except) = (seconds(*issued_before), except.clone());
+                    let which = Which::IssuedUpTo { second, written_at, except };
                     total += self.end_and_refuse(&user, &which).await;
                 }
                 Revocation::Everyone { issued_before, .. } => {
-                    wide.issued_before = wide.issued_before.max(Some(seconds(*issued_before)));
+                    wide.issued_before = wide.issued_before.max(Some((seconds(*issued_before), written_at)));
                 }
             }
         }
         total + self.carry_out_widely(&wide).await
     }
 
-    /// Obeys what was written since the last time, on this node or another.
+    /// Obeys what was written since the last time, on another node or before the start. What holds already, such as
+    /// what this process has written itself, was carried out when it came: who has come back since then stays.
     pub(crate) async fn obey_new_revocations(&self) -> Result<(), StorageError> {
         let mut seen = self.revocations_seen.lock().await;
         loop {
-            let (revocations, last) = self.store.revocations_since(self.clock.unix_millis(), *seen).await?;
+            let (mut written, last) = self.store.revocations_since(self.clock.unix_millis(), *seen).await?;
             if last == *seen {
                 return Ok(());
             }
-            // What this process has written itself holds already.
-            let is_news = revocations.iter().any(|one| !self.identity.revocations().holds(one));
-            let ended = self.carry_out(revocations).await;
-            if is_news && self.lifecycle.phase() != Phase::Starting {
-                self.note_lag(last).await?;
+            written.retain(|(revocation, _)| !self.identity.revocations().holds(revocation));
+            let newest = written.last().map(|(_, written_at)| *written_at);
+            let ended = self.obey_written(written).await;
+            *seen = last;
+            if let Some(written_at) = newest
+                && self.lifecycle.phase() != Phase::Starting
+            {
+                let lag = self.clock.unix_millis().saturating_sub(written_at);
+                self.metrics.revocation_learned(Duration::from_millis(lag));
             }
             if ended > 0 {
                 tracing::info!(sessions = ended, "ended what another process has revoked");
             }
-            *seen = last;
         }
-    }
-
-    async fn note_lag(&self, seq: u64) -> Result<(), StorageError> {
-        if let Some(written_at) = self.store.revocation_written_at(seq).await? {
-            // Another machine's clock may be ahead of this one's.
-            let lag = self.clock.unix_millis().saturating_sub(written_at);
-            self.metrics.revocation_learned(Duration::from_millis(lag));
-        }
-        Ok(())
     }
 
     /// Ends sessions of a user and refuses no token: they may come back. Gives by which tokens they were there.
@@ -100,8 +105,9 @@ impl App {
                 for login in meant {
                     total += self.disconnect(key, &Which::Login(login, None)).len();
                 }
-                if let Some(second) = wide.issued_before {
-                    total += self.end_and_refuse(key, &Which::IssuedUpTo(second, None)).await;
+                if let Some((second, written_at)) = wide.issued_before {
+                    let which = Which::IssuedUpTo { second, written_at, except: None };
+                    total += self.end_and_refuse(key, &which).await;
                 }
             }
             tokio::task::yield_now().await;
@@ -110,7 +116,8 @@ impl App {
     }
 
     /// Ends sessions by the age of their tokens, and refuses the logins of those tokens that do not say it, or say it by a
-    /// clock that is ahead: nothing else does. In memory before their sockets are closed, so that none comes back with the same token; written down behind it.
+    /// clock that is ahead: nothing else does. In memory before their sockets are closed, so that none comes back with
+    /// the same token; written down behind it.
     async fn end_and_refuse(&self, user: &UserKey, which: &Which) -> usize {
         let unrefused = self.unrefused(user, which);
         self.refuse(unrefused.clone());
@@ -128,13 +135,14 @@ impl App {
         let Some(found) = self.presence.find(user) else { return Vec::new() };
         let roster = found.roster();
         let is_good = |session: &&Session| {
-            let Grant { login, expires_at, issued_at, .. } = session.grant.clone();
+            let issued_at = session.grant.issued_at();
+            let Grant { login, expires_at, .. } = session.grant.clone();
             !self.identity.revocations().refuses(&Principal {
                 issuer: user.issuer,
                 subject: user.subject.clone(),
                 login,
                 expires_at: expires_at.into(),
-                issued_at: issued_at.map(|at| at.get().into()),
+                issued_at: issued_at.map(u64::from),
             })
         };
         let meant = roster.sessions().iter().filter(|session| which.holds(session));

@@ -271,20 +271,21 @@ impl Sessions {
         let (app, id) = (&gateway.app, new_socket_id());
         let tag = app.identity.login_tag(principal.issuer, &principal.subject, &principal.login);
         let Greeting { ip, agent, given } = greeting;
+        let connected_at = app.clock.unix_millis();
         let session = Session {
             id,
-            connected_at: app.clock.unix_millis(),
+            connected_at,
             ip,
             agent,
             context,
-            grant: Grant::new(&principal, tag),
+            grant: Grant::new(&principal, tag, connected_at / 1000),
             details: match (device, label) {
                 (None, None) => None,
                 (device, label) => Some(Box::new(Details { device, label, activity: None })),
             },
             mailbox: self.mailbox.clone(),
         };
-        let (connected_at, expires_at) = (session.connected_at, session.grant.expires_at);
+        let expires_at = session.grant.expires_at;
         let key = UserKey { issuer: principal.issuer, subject: principal.subject.clone() };
         // Asked once more under the lock: a revocation may have come since the token was judged.
         let admit = |_: &Session| !app.identity.revocations().refuses(&principal);

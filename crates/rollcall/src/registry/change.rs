@@ -69,10 +69,17 @@ pub enum Which {
     AllBut(Login, Option<SocketId>),
     /// All.
     All,
-    /// Those whose tokens were issued up to this second, and are not of this login. Where a token does not say when it was
-    /// issued, that its session has joined by then; where it says a later second, by a clock that is ahead, that its session
-    /// has joined in an earlier one.
-    IssuedUpTo(u32, Option<Login>),
+    /// Those whose tokens were issued up to this second by the clock of whoever has said so. Where a token does not say
+    /// when it was issued, that it was brought by then, and by the second in which this was written down by our clocks;
+    /// where it says a later second, by a clock that is ahead, the same, but in an earlier second than the first.
+    IssuedUpTo {
+        /// The first.
+        second: u32,
+        /// The second.
+        written_at: u32,
+        /// Those of this login stay.
+        except: Option<Login>,
+    },
 }
 
 /// What changes of sessions that stay.
@@ -100,16 +107,20 @@ pub enum Regrant {
 impl Which {
     /// Whether this session is one of them.
     pub fn holds(&self, session: &Session) -> bool {
-        let Session { id, connected_at, grant: Grant { login, issued_at, .. }, .. } = session;
+        let Session { id, grant, .. } = session;
+        let Grant { login, .. } = grant;
         match self {
             Self::One(one) => id == one,
             Self::Login(of, and) => login == of || and.as_ref() == Some(id),
             Self::AllBut(of, and) => login != of && and.as_ref() != Some(id),
             Self::All => true,
-            Self::IssuedUpTo(second, except) => {
-                let (second, joined_at) = (u64::from(*second), connected_at / 1000);
-                let is_old = issued_at.map_or(joined_at, |at| u64::from(at.get())) <= second;
-                (is_old || joined_at < second) && except.as_ref() != Some(login)
+            Self::IssuedUpTo { second, written_at, except } => {
+                let since = grant.since();
+                let is_old = match grant.issued_at() {
+                    Some(issued_at) => issued_at <= *second || (since < *second && since <= *written_at),
+                    None => since <= *second && since <= *written_at,
+                };
+                is_old && except.as_ref() != Some(login)
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use engineio::server::Mailbox;
@@ -40,8 +39,10 @@ pub struct Grant {
     pub tag: Tag<6>,
     /// `exp` in seconds since the epoch; beyond the year 2106 it is that year.
     pub expires_at: u32,
-    /// `iat` in seconds since the epoch, when the token says it.
-    pub issued_at: Option<NonZeroU32>,
+    /// See [`Grant::since`].
+    since: u32,
+    /// Seconds from there to `iat`, or [`UNDATED`]. Two bytes more would not fit.
+    ahead: u16,
 }
 
 /// What a session has only when its client has asked for it.
@@ -145,10 +146,34 @@ impl fmt::Display for Labelled {
 }
 
 impl Grant {
-    /// What is to be remembered of this one's token; `tag` is its login's.
-    pub fn new(principal: &Principal, tag: Tag<6>) -> Self {
-        let issued_at = principal.issued_at.map(|at| NonZeroU32::new(seconds(at)).unwrap_or(NonZeroU32::MIN));
-        Self { login: principal.login.clone(), tag, expires_at: seconds(principal.expires_at), issued_at }
+    /// What is to be remembered of this one's token, which was brought at the second `now`; `tag` is its login's.
+    pub fn new(principal: &Principal, tag: Tag<6>, now: u64) -> Self {
+        let (login, expires_at) = (principal.login.clone(), seconds(principal.expires_at));
+        Self::of(login, tag, expires_at, principal.issued_at.map(seconds), seconds(now))
+    }
+
+    /// The same of the token's parts.
+    pub fn of(login: Login, tag: Tag<6>, expires_at: u32, issued_at: Option<u32>, brought_at: u32) -> Self {
+        let (since, ahead) = match issued_at {
+            None => (brought_at, UNDATED),
+            Some(issued_at) => {
+                let ahead = issued_at.saturating_sub(brought_at);
+                let ahead = u16::try_from(ahead).unwrap_or(u16::MAX).min(UNDATED - 1);
+                (issued_at - u32::from(ahead), ahead)
+            }
+        };
+        Self { login, tag, expires_at, since, ahead }
+    }
+
+    /// `iat` in seconds since the epoch, when the token says it.
+    pub fn issued_at(&self) -> Option<u32> {
+        (self.ahead != UNDATED).then(|| self.since + u32::from(self.ahead))
+    }
+
+    /// Since which second there is the token for all that is known here: `iat`, or when it was brought if the token
+    /// does not say it or its issuer's clock is ahead.
+    pub fn since(&self) -> u32 {
+        self.since
     }
 }
 
@@ -200,6 +225,9 @@ impl fmt::Debug for SocketId {
 pub fn seconds(since_epoch: u64) -> u32 {
     u32::try_from(since_epoch).unwrap_or(u32::MAX)
 }
+
+/// Of a token without `iat`.
+const UNDATED: u16 = u16::MAX;
 
 /// Two of them fill a block of 256 bytes of the allocator: most users have two or three. Of these 40 are the grant; what
 /// only few sessions have is in a box. Growing this is a decision, not an accident.

@@ -66,15 +66,15 @@ impl Store {
         .await
     }
 
-    /// Those written after the one of this number that are still worth something, oldest first, and the number to go on
-    /// with. At most 10,000 at a time: ask until the number stays. Start with 0. What a later release has written and this
+    /// Those written after the one of this number that are still worth something, oldest first, each with the
+    /// milliseconds since the epoch at which it was written, and the number to go on with. At most 10,000 at a time: ask until the number stays. Start with 0. What a later release has written and this
     /// one cannot read is logged and left out: the others hold all the same.
     pub async fn revocations_since(
         &self,
         now: u64,
         seq: u64,
-    ) -> Result<(Vec<Revocation>, u64), StorageError> {
-        let statement = "SELECT seq, issuer, subject, login, issued_seconds, except_login, until_seconds \
+    ) -> Result<(Vec<(Revocation, u64)>, u64), StorageError> {
+        let statement = "SELECT seq, at, issuer, subject, login, issued_seconds, except_login, until_seconds \
              FROM revocations WHERE seq > $1 AND until_seconds >= $2 ORDER BY seq LIMIT 10000";
         let rows: Vec<Row> = bounded(async {
             let query = sqlx::query_as(statement).bind(signed(seq)).bind(signed(now / 1000));
@@ -92,18 +92,8 @@ impl Store {
                 "revocations that this release cannot read do not hold here; bring this process up to date"
             );
         }
-        let revocations = rows.iter().filter_map(|row| row.read(self).flatten()).collect();
-        Ok((revocations, last))
-    }
-
-    /// When the revocation of this number was written, in milliseconds since the epoch.
-    pub async fn revocation_written_at(&self, seq: u64) -> Result<Option<u64>, StorageError> {
-        bounded(async {
-            let query = sqlx::query_scalar("SELECT at FROM revocations WHERE seq = $1").bind(signed(seq));
-            let written: Option<i64> = query.fetch_optional(self.pool()).await?;
-            Ok(written.map(unsigned))
-        })
-        .await
+        let known = |row: &Row| Some((row.read(self).flatten()?, unsigned(row.at)));
+        Ok((rows.iter().filter_map(known).collect(), last))
     }
 
     /// As a part of something larger. Rows of logins are held before the number of a revocation is taken, here and
@@ -241,6 +231,7 @@ impl Store {
 #[derive(sqlx::FromRow)]
 struct Row {
     seq: i64,
+    at: i64,
     issuer: Option<String>,
     subject: Option<String>,
     login: Option<String>,

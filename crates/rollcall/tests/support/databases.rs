@@ -10,10 +10,17 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use rollcall::config::{Config, DatabaseUrl, Setting};
+use rollcall::identity::Revocation;
 use rollcall::ids;
 use rollcall::store::Store;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+
+/// What [`Store::revocations_since`] gives, without the times.
+pub async fn revocations_since(store: &Store, now: u64, seq: u64) -> (Vec<Revocation>, u64) {
+    let (written, last) = store.revocations_since(now, seq).await.unwrap();
+    (written.into_iter().map(|(revocation, _)| revocation).collect(), last)
+}
 
 /// One empty database; gone with this.
 pub struct Database {

@@ -48,7 +48,8 @@ pub(super) fn refresh(gateway: &Arc<Gateway>, now: Instant, stay: &mut Stay, tok
     if (principal.issuer, &principal.subject) != (key.issuer, &key.subject) {
         return Progress::Done(Err(EventError::UserMismatch));
     }
-    let grant = Grant::new(&principal, app.identity.login_tag(key.issuer, &key.subject, &principal.login));
+    let tag = app.identity.login_tag(key.issuer, &key.subject, &principal.login);
+    let grant = Grant::new(&principal, tag, app.clock.unix_seconds());
     let expires_at = grant.expires_at;
     // Asked once more under the lock: a refresh that races with a revocation loses.
     let admit = || !app.identity.revocations().refuses(&principal);

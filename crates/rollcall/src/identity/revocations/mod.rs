@@ -57,9 +57,8 @@ impl Revocations {
             Revocation::Login { issuer, subject, login, until } => {
                 rules(issuer).is_some_and(|rules| rules.holds_login(login, subject.as_deref(), *until))
             }
-            Revocation::User { issuer, subject, issued_before, until, .. } => {
-                rules(issuer).is_some_and(|rules| rules.holds_user(subject, *issued_before, *until))
-            }
+            Revocation::User { issuer, subject, issued_before, except, until } => rules(issuer)
+                .is_some_and(|rules| rules.holds_user(subject, *issued_before, except.as_ref(), *until)),
             Revocation::Everyone { issued_before, until } => known
                 .everyone
                 .is_some_and(|rule| rule.issued_before >= *issued_before && rule.until >= *until),

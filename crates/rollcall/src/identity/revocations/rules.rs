@@ -100,10 +100,20 @@ impl Rules {
         rules.iter().any(|rule| rule.subject.as_deref() == subject && rule.until >= until)
     }
 
-    /// Whether this user's tokens are refused up to this second, as long already.
-    pub(super) fn holds_user(&self, subject: &str, issued_before: u64, until: u64) -> bool {
-        let rule = self.users.get(subject);
-        rule.is_some_and(|rule| rule.issued_before >= issued_before && rule.until >= until)
+    /// Whether this user's tokens are refused up to this second, all but those of `except`, as long already.
+    pub(super) fn holds_user(
+        &self,
+        subject: &str,
+        issued_before: u64,
+        except: Option<&Login>,
+        until: u64,
+    ) -> bool {
+        self.users.get(subject).is_some_and(|rule| {
+            let spares_more = rule.spared.as_ref().is_some_and(|spared| {
+                except != Some(&spared.login) && spared.issued_before < Some(issued_before)
+            });
+            rule.issued_before >= issued_before && rule.until >= until && !spares_more
+        })
     }
 
     /// Forgets those that no token is left for.

@@ -75,6 +75,17 @@ fn inserting_twice_changes_nothing_and_the_later_end_counts() {
 }
 
 #[test]
+fn what_spares_a_login_more_does_not_hold_one_that_spares_it_not() {
+    let revocations = Revocations::default();
+    revocations.insert(user("ada", 50, Some(sid("mine"))));
+    let holds = |second, except: Option<&str>| revocations.holds(&user("ada", second, except.map(sid)));
+    assert!(holds(50, Some("mine")) && holds(40, Some("mine")));
+    assert!(!holds(50, None) && !holds(40, Some("other")) && !holds(51, Some("mine")));
+    revocations.insert(user("ada", 45, None));
+    assert!(holds(45, None) && holds(45, Some("other")) && !holds(46, None));
+}
+
+#[test]
 fn everyone_is_refused_up_to_a_second_of_whatever_issuer() {
     let revocations = Revocations::default();
     for (issued_before, until) in [(50, 100), (40, 110), (50, 90)] {
