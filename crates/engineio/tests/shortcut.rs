@@ -61,7 +61,7 @@ async fn nothing_is_lost_of_what_comes_with_a_head() {
 #[tokio::test]
 async fn whatever_opens_no_websocket_is_answered_over_http() {
     let served = Served::start(unhurried()).await;
-    let lines = "x: y\r\n".repeat(65);
+    let (lines, too_many) = ("x: y\r\n".repeat(65), "x: y\r\n".repeat(101));
     let expecting = |more: &str| format!("{}{more}", upgrade_headers());
     for (head, status) in [
         (request("GET", POLL, "", ""), 200),
@@ -70,6 +70,7 @@ async fn whatever_opens_no_websocket_is_answered_over_http() {
         (request("GET", "/?EIO=3&transport=websocket", &upgrade_headers(), ""), 400),
         (request("GET", WEBSOCKET, &expecting("content-length: 0\r\n"), ""), 101),
         (request("GET", WEBSOCKET, &expecting(&lines), ""), 101),
+        (request("GET", WEBSOCKET, &expecting(&too_many), ""), 431),
         ("nonsense\r\n\r\n".to_owned(), 400),
     ] {
         for cut in [0, 3, head.len()] {

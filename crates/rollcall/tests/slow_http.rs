@@ -165,3 +165,14 @@ async fn an_answer_that_comes_before_the_body_was_read_is_not_lost() {
         assert_eq!(wire.answer().await.status, status, "{target}");
     }
 }
+
+#[tokio::test]
+async fn a_head_of_many_lines_has_no_more_time_than_another() {
+    let live = Live::start(|config| config.http.header_timeout = Duration::from_secs(2)).await;
+    let mut wire = live.wire().await;
+    wire.send(format!("GET / HTTP/1.1\r\n{}", "x: y\r\n".repeat(60))).await;
+    tokio::time::sleep(Duration::from_millis(1700)).await;
+    wire.send("x: y\r\n".repeat(10)).await;
+    // Two seconds after its beginning, and not two after these lines.
+    timeout(Duration::from_millis(1300), wire.end()).await.expect("closed at its deadline");
+}

@@ -156,5 +156,6 @@ fn poll_more(context: &mut Context<'_>, stream: &mut TcpStream, read: &mut Bytes
     })
 }
 
-/// Lines of a head; browsers send some fifteen, and proxies add a few.
-const LINES_MAX: usize = 64;
+/// Lines of a head, as many as hyper takes: of what is too long here it says no at once, and nobody has time for a second
+/// head.
+const LINES_MAX: usize = 100;
