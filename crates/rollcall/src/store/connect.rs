@@ -260,6 +260,8 @@ async fn prepare(connection: &mut AnyConnection, kind: Kind) -> Result<(), sqlx:
             for setting in [
                 "SET statement_timeout = '5s'",
                 "SET idle_in_transaction_session_timeout = '30s'",
+                // What is read behind a lock is what the one before has left, whatever the server's own setting is.
+                "SET default_transaction_isolation = 'read committed'",
                 // Raised where it is weaker; somebody may have asked for more, such as remote_apply.
                 "SELECT set_config('synchronous_commit', 'on', false) \
                      WHERE current_setting('synchronous_commit') IN ('off', 'local')",

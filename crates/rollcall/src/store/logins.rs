@@ -6,9 +6,9 @@
 //!                                                    └─the old one later────────► ended, as by logout
 //! ```
 //!
-//! Of each login the newest [`SPENT_KEPT`] spent tokens are known. An older one is forgotten, but never within a day of
-//! its use (less where access tokens last under a minute): whoever has stolen a token cannot wash away the trace by
-//! refreshing without end.
+//! Of each login the newest [`SPENT_KEPT`] spent tokens are known. An older one is forgotten, but never while it would be
+//! good if it were not spent (less where access tokens last under a quarter of an hour): whoever has stolen a token
+//! cannot wash away the trace by refreshing without end.
 
 use sqlx::AnyConnection;
 
@@ -60,8 +60,8 @@ pub enum Refreshed {
     Unknown,
     /// Its time is over.
     Expired,
-    /// Its login has been refreshed so often within a day that one of its spent tokens would have to be forgotten too
-    /// early. Nothing has changed.
+    /// Its login has been refreshed so often that one of its spent tokens would have to be forgotten too early. Nothing
+    /// has changed.
     TooOften {
         /// Milliseconds until it can be refreshed again.
         wait: u64,
@@ -294,8 +294,8 @@ async fn forget_oldest(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(oldest) = oldest else { return Ok(None) };
-    // Where access tokens last for seconds, who renews them in time makes as many in less than a day.
-    let remembered = REMEMBERED.min(times.access_ttl.saturating_mul(1000 * unsigned(SPENT_KEPT) / 2));
+    // Where access tokens last for minutes, who renews them in time makes as many while a refresh token is good.
+    let remembered = times.refresh_ttl.min(times.access_ttl.saturating_mul(1000 * unsigned(SPENT_KEPT) / 2));
     let forgettable_at = unsigned(oldest).saturating_add(remembered);
     if now < forgettable_at {
         return Ok(Some(forgettable_at - now));
@@ -328,10 +328,8 @@ async fn same_again(
 /// Milliseconds in which a spent token still gives its successor: a client whose answer was lost asks again, and tabs
 /// that share a token refresh at the same time.
 const GRACE: u64 = 10_000;
-/// Spent tokens that are known of one login. Who renews an access token of 15 minutes each time makes 2,880 in the 30 days
-/// that a refresh token lasts.
-const SPENT_KEPT: i64 = 3000;
-/// Milliseconds for which a spent token is known, whatever comes after it.
-const REMEMBERED: u64 = 24 * 3600 * 1000;
+/// Spent tokens that are known of one login. Who renews an access token of 15 minutes when it ends makes 2,880 in the 30
+/// days that a refresh token lasts, and who renews it early not twice as many.
+const SPENT_KEPT: i64 = 6000;
 /// Beyond this the logins that were not used for longest end: a script that logs in and never out.
 const LOGINS_PER_ACCOUNT: i64 = 1000;
