@@ -135,14 +135,13 @@ impl App {
         let Some(found) = self.presence.find(user) else { return Vec::new() };
         let roster = found.roster();
         let is_good = |session: &&Session| {
-            let issued_at = session.grant.issued_at();
-            let Grant { login, expires_at, .. } = session.grant.clone();
+            let grant = &session.grant;
             !self.identity.revocations().refuses(&Principal {
                 issuer: user.issuer,
                 subject: user.subject.clone(),
-                login,
-                expires_at: expires_at.into(),
-                issued_at: issued_at.map(u64::from),
+                login: grant.login.clone(),
+                expires_at: grant.expires_at.into(),
+                issued_at: grant.issued_at().map(u64::from),
             })
         };
         let meant = roster.sessions().iter().filter(|session| which.holds(session));

@@ -128,9 +128,7 @@ impl App {
                 if let Some(own) = caller.login
                     && !rows.iter().any(|row| is_of(row, own))
                 {
-                    let (issuer, subject) = (user.issuer, Some(user.subject.clone()));
-                    let until = self.identity.revoked_until(self.clock.unix_seconds());
-                    rows.push(Revocation::Login { issuer, subject, login: own.clone(), until });
+                    rows.push(row(user, own, self.identity.revoked_until(self.clock.unix_seconds())));
                 }
                 (Which::All, rows)
             }
@@ -262,9 +260,14 @@ impl App {
             Login::Session(_) => self.identity.revoked_until(self.clock.unix_seconds()),
             Login::TokenId(_) | Login::Digest(_) => self.identity.last_good(grant.expires_at.into()),
         };
-        let subject = Some(user.subject.clone());
-        Revocation::Login { issuer: user.issuer, subject, login: grant.login.clone(), until }
+        row(user, &grant.login, until)
     }
+}
+
+/// A login of a user, refused until this second.
+fn row(user: &UserKey, login: &Login, until: u64) -> Revocation {
+    let (issuer, subject) = (user.issuer, Some(user.subject.clone()));
+    Revocation::Login { issuer, subject, login: login.clone(), until }
 }
 
 fn is_of(row: &Revocation, login: &Login) -> bool {
