@@ -5,13 +5,14 @@ use crate::call::{Call, Message};
 use crate::reconcile::Reconciler;
 use crate::work::Pending;
 
-impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     /// Everything is said again, in the order of the users. Redis has forgotten it, or takes it for a dead node's.
     pub(crate) fn say_all(&mut self) {
         self.round += 1;
         self.unsaid = 0;
         for (user, known) in &mut self.users {
-            if known.locals.is_empty() && !known.is_dirty && known.busy == 0 {
+            known.ends.say_again();
+            if known.locals.is_empty() && !known.is_dirty && known.busy == 0 && !known.ends.has_asked() {
                 known.round = self.round;
                 continue;
             }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crate::call::{Call, CallId, Entry, Failed, NodeId, Reply, Synced};
+use crate::call::{Call, CallId, Event, Failed, NodeId, Reply, Synced};
 use crate::lease::Outcome;
 use crate::reconcile::{Reconciler, Timer};
 use crate::trust::Channel;
 use crate::work::{Pending, Sent};
 
-impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     /// A call has been answered, or has failed. What is not in flight any more is passed over.
     pub fn handle_reply(&mut self, now: Duration, id: CallId, reply: Result<Reply<U, S, I>, Failed>) {
         self.begin(now);
@@ -168,7 +168,7 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         self.check_forget(user);
     }
 
-    fn synced(&mut self, node: NodeId, user: U, round: u64, held: u64, synced: Synced<S, I>) {
+    fn synced(&mut self, node: NodeId, user: U, round: u64, held: u64, mut synced: Synced<S, I>) {
         let is_made = node == self.lease.node() && self.lease.is_held(self.now) && !synced.is_stale;
         if !is_made {
             // Made under a lease that has ended: others may have taken it away already.
@@ -185,8 +185,11 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
             return self.lose(true);
         }
         known.owes_publish |= synced.revision != synced.before; // whichever part it was that changed something
-        let refused = known.refuse(now, synced.refused);
-        self.refused.extend(refused.into_iter().map(|session| (user.clone(), session)));
+        let refused = known.refuse(now, std::mem::take(&mut synced.refused));
+        let refused = refused.into_iter().map(|session| Event::Refused { user: user.clone(), session });
+        self.events.extend(refused);
+        let ended = known.end(now, std::mem::take(&mut synced.ended)).into_iter();
+        self.events.extend(ended.map(|(session, why)| Event::Ended { user: user.clone(), session, why }));
         if let Some(part) = self.next_part(&user) {
             return self.backlog.push_back(part);
         }
@@ -198,11 +201,12 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
             known.is_dirty = true; // or it is older than what is known here, and not to be told
             return self.enqueue(&user);
         }
-        self.learn(node, user, round, synced.revision, synced.list);
+        self.learn(node, user, round, synced);
     }
 
     /// All of a user's set has been written, and this is the whole list.
-    fn learn(&mut self, node: NodeId, user: U, round: u64, revision: u64, list: Vec<Entry<S, I>>) {
+    fn learn(&mut self, node: NodeId, user: U, round: u64, synced: Synced<S, I>) {
+        let revision = synced.revision;
         let (now, is_complete, may_reap) = (self.now, self.is_complete(), self.may_reap());
         let Some(known) = self.users.get_mut(&user) else {
             return;
@@ -218,8 +222,10 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         known.is_late = false;
         let is_said = round == self.round && known.round != round;
         known.round = known.round.max(round);
-        known.take_sent();
-        let others: Vec<_> = list.into_iter().filter(|entry| entry.node != node).collect();
+        known.take_sent(now);
+        let others = synced.list.into_iter().filter(|entry| entry.node != node);
+        let mut others: Vec<_> = others.collect();
+        others.sort_unstable_by(|one, other| (one.order, &one.session).cmp(&(other.order, &other.session)));
         let mut holders: Vec<NodeId> = others.iter().map(|entry| entry.node).collect();
         holders.sort_unstable();
         holders.dedup();
@@ -237,8 +243,12 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
             known.changed_at = Some(now);
             self.timers.insert((now + self.config.ready_timeout, Timer::Ready, user.clone()));
         }
-        known.owes_publish &= !holders.is_empty();
         holders.iter().for_each(|of| self.peers.handle_named(now, *of));
+        // Whose last session has ended has to hear of it as well.
+        holders.extend(synced.owners);
+        holders.sort_unstable();
+        holders.dedup();
+        known.owes_publish &= !holders.is_empty();
         if known.owes_publish {
             let call = Call::Publish { to: holders, user: user.clone(), revision };
             self.backlog.push_back((Pending::Publish(Some(user.clone())), call));
@@ -281,10 +291,16 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         self.timers.insert((self.now + delay, Timer::Retry, user.clone()));
     }
 
-    fn check_forget(&mut self, user: &U) {
-        if let Some(since) = self.users.get(user).and_then(|known| known.empty_since) {
+    pub(crate) fn check_forget(&mut self, user: &U) {
+        let Some(known) = self.users.get(user) else {
+            return;
+        };
+        if let Some(since) = known.empty_since {
             let at = self.now.max(since + self.config.lease);
             self.timers.insert((at, Timer::Forget, user.clone()));
+        }
+        if known.ends.has_asked() {
+            self.timers.insert((self.now + self.config.keep(), Timer::Forget, user.clone()));
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::session::{Entry, Field, Why};
+
 /// One lease of a node: random, never used again after the lease has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u64);
@@ -10,61 +12,6 @@ pub struct NodeId(pub u64);
 /// Ties a reply to its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
-
-/// The lengths and bounds that the reconciler keeps.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// After a node dies its sessions are gone within this and one second.
-    pub lease: Duration,
-    /// How long a local change waits for Redis before it is told from what is known.
-    pub ready_timeout: Duration,
-    /// Calls without a reply yet; bounds what one slow Redis makes us keep.
-    pub calls_in_flight: usize,
-    /// Fields in one sync; a script that runs longer holds up everybody.
-    pub fields_per_sync: usize,
-    /// Redis Cluster keeps no order between two slots, so the node's set of users is awaited before the first sync.
-    pub is_cluster: bool,
-}
-
-impl Config {
-    /// The defaults of the contract for this length of a lease.
-    pub fn new(lease: Duration) -> Self {
-        Self {
-            lease,
-            ready_timeout: Duration::from_millis(1000),
-            calls_in_flight: 64,
-            fields_per_sync: 500,
-            is_cluster: false,
-        }
-    }
-
-    /// How long the key of a lease lives: shorter than the promise, so that finding out and reaping fit into it too.
-    pub fn ttl(&self) -> Duration {
-        self.lease * 4 / 5
-    }
-}
-
-/// A session as the others see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry<S, I> {
-    /// Which session.
-    pub session: S,
-    /// Where its socket is.
-    pub node: NodeId,
-    /// What is told of it.
-    pub item: I,
-}
-
-/// A session of this node, as a sync says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field<S, I> {
-    /// Which session.
-    pub session: S,
-    /// What is told of it.
-    pub item: I,
-    /// Nobody was told of it yet, so the cap may refuse it. What is said again is always taken.
-    pub is_join: bool,
-}
 
 /// The full set of this node's sessions of one user, or a part of it.
 #[derive(Debug, Clone)]
@@ -81,6 +28,8 @@ pub struct Sync<U, S, I> {
     pub is_last: bool,
     /// The sessions.
     pub fields: Vec<Field<S, I>>,
+    /// Sessions of other nodes that are to end.
+    pub ends: Vec<S>,
     /// The revision that Redis gave last, 0 for none: if Redis has less now, it has lost data.
     pub held: u64,
     /// The highest revision that was told here: the next one has to be above it.
@@ -200,6 +149,11 @@ pub struct Synced<S, I> {
     pub list: Vec<Entry<S, I>>,
     /// Joins that the cap did not let in; they were not written.
     pub refused: Vec<S>,
+    /// Sessions of this node that have been ended, those just named and others. They are not in the list, and not written
+    /// again. Redis gives them with each reply until a full set of this node no longer names them.
+    pub ended: Vec<(S, Why)>,
+    /// Other nodes that have not seen yet that a session of theirs has been ended.
+    pub owners: Vec<NodeId>,
 }
 
 /// Why a call gave nothing.
@@ -242,7 +196,7 @@ pub struct Snapshot<U, S, I> {
     pub revision: u64,
     /// The list holds the sessions of all nodes.
     pub complete: bool,
-    /// The sessions of this node first; not sorted.
+    /// The sessions of this node first; not sorted further.
     pub list: Vec<Entry<S, I>>,
 }
 
@@ -251,11 +205,21 @@ pub struct Snapshot<U, S, I> {
 pub enum Event<U, S, I> {
     /// Tell this.
     Tell(Snapshot<U, S, I>),
-    /// The cap has not let this session in; it is no longer known here.
+    /// The cap has not let this session in; it is no longer known here, even if it is named again.
     Refused {
         /** Whose. */
         user: U,
         /** Which. */
         session: S,
+    },
+    /// This session has to end; it is no longer known here, even if it is named again. Once for each, and also for one
+    /// that no list here has held yet.
+    Ended {
+        /** Whose. */
+        user: U,
+        /** Which. */
+        session: S,
+        /** Why. */
+        why: Why,
     },
 }

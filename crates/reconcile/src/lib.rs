@@ -4,17 +4,22 @@
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod config;
+pub mod session;
+pub mod caps;
 pub mod reconcile;
 mod work;
 mod answer;
 mod again;
 mod trust;
 mod user;
+mod held;
+mod ends;
 mod lease;
 mod peers;
 mod reap;
 
-pub use call::{
-    Call, CallId, Config, Entry, Event, Failed, Field, Message, NodeId, Reply, Snapshot, Sync, Synced,
-};
+pub use call::{Call, CallId, Event, Failed, Message, NodeId, Reply, Snapshot, Sync, Synced};
+pub use config::{Caps, Config};
 pub use reconcile::Reconciler;
+pub use session::{Entry, Field, Local, Login, Why};

@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::call::{Call, CallId, Config, Event, Failed, Message, NodeId, Snapshot};
+use crate::call::{Call, CallId, Event, Failed, Message, NodeId, Snapshot};
+use crate::config::Config;
 use crate::lease::Lease;
 use crate::peers::Peers;
 use crate::reap::Reaper;
+use crate::session::{Local, Why};
 use crate::trust::{Channel, Trust};
 use crate::user::User;
 use crate::work::{Pending, Sent};
@@ -33,7 +35,8 @@ pub struct Reconciler<U, S, I> {
     /// Calls made up already, a few for each reply at the most.
     pub(crate) backlog: VecDeque<(Pending<U>, Call<U, S, I>)>,
     pub(crate) in_flight: BTreeMap<CallId, Sent<U>>,
-    pub(crate) refused: VecDeque<(U, S)>,
+    /// What is to be said before any list.
+    pub(crate) events: VecDeque<Event<U, S, I>>,
     pub(crate) to_tell: VecDeque<U>,
     /// How often everything was to be said, and how many users of this time have not been said yet.
     pub(crate) round: u64,
@@ -53,11 +56,11 @@ pub(crate) enum Timer {
     Ready,
     /// A sync that failed is tried again.
     Retry,
-    /// A user without sessions is forgotten.
+    /// A user without sessions is forgotten, or what was asked of others for one.
     Forget,
 }
 
-impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     /// A node that starts, with a random id.
     pub fn new(config: Config, random: u64) -> Self {
         Self {
@@ -72,7 +75,7 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
             timers: BTreeSet::new(),
             backlog: VecDeque::new(),
             in_flight: BTreeMap::new(),
-            refused: VecDeque::new(),
+            events: VecDeque::new(),
             to_tell: VecDeque::new(),
             round: 0,
             unsaid: 0,
@@ -85,22 +88,36 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         }
     }
 
-    /// A session is here, new or with another item.
-    pub fn handle_session(&mut self, now: Duration, user: U, session: S, item: I) {
+    /// These are the sessions of a user on this node, all of them. Those that it does not name have gone, those that are
+    /// new want to join. Nothing happens when it is what was said before.
+    ///
+    /// A session that was refused or has ended may be named until the caller has taken that in: it stays gone.
+    pub fn handle_sessions(&mut self, now: Duration, user: U, locals: Vec<Local<S, I>>) {
         self.begin(now);
-        let round = self.round;
-        let entry = self.users.entry(user.clone()).or_insert_with(|| User::new(round));
-        if entry.put(session, item) {
+        if !locals.is_empty() || self.users.contains_key(&user) {
+            let known = self.users.entry(user.clone()).or_insert_with(|| User::new(self.round));
+            if known.ends.keep_named(|gone| locals.iter().any(|local| local.session == *gone)) {
+                self.check_forget(&user);
+            }
+        }
+        if self.users.get_mut(&user).is_some_and(|known| known.set(now, locals)) {
             self.change(user);
         }
         self.end();
     }
 
-    /// A session has gone.
-    pub fn handle_gone(&mut self, now: Duration, user: &U, session: &S) {
+    /// A session of a user, on whatever node, is to end. It is remembered until Redis has taken it, and said again should
+    /// Redis lose it before its node can have heard. What nobody lists any more has ended.
+    pub fn handle_end(&mut self, now: Duration, user: U, session: S) {
         self.begin(now);
-        if self.users.get_mut(user).is_some_and(|known| known.remove(now, session)) {
-            self.change(user.clone());
+        let known = self.users.entry(user.clone()).or_insert_with(|| User::new(self.round));
+        known.note_empty(now);
+        if known.drop_local(now, &session) {
+            self.events.push_back(Event::Ended { user: user.clone(), session, why: Why::Asked });
+            self.change(user);
+        } else if !known.ends.is_gone(&session) && known.ends.ask(session) {
+            known.is_dirty = true;
+            self.enqueue(&user);
         }
         self.end();
     }
@@ -179,8 +196,8 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
 
     /// What is to be told now, one after another until there is nothing.
     pub fn poll_event(&mut self) -> Option<Event<U, S, I>> {
-        if let Some((user, session)) = self.refused.pop_front() {
-            return Some(Event::Refused { user, session });
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
         }
         let is_complete = self.is_complete();
         loop {
@@ -255,6 +272,9 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         let Some(known) = self.users.get_mut(user) else {
             return;
         };
+        if timer == Timer::Forget {
+            known.ends.forget_taken(self.now.saturating_sub(self.config.keep()));
+        }
         let is_overdue = known.changed_at.is_some_and(|at| self.now >= at + self.config.ready_timeout);
         match timer {
             Timer::Ready if is_overdue => self.tell_late(user),

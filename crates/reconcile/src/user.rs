@@ -4,12 +4,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::call::{Entry, Field, NodeId};
+use crate::call::NodeId;
+use crate::caps::{Present, make_room};
+use crate::config::Caps;
+use crate::ends::Ends;
+use crate::held::{Held, Standing};
+use crate::session::{Entry, Field, Local, Why};
 
 /// clean --change--> dirty --queued, sent--> busy --reply--> clean, or dirty again
 #[derive(Debug)]
 pub(crate) struct User<S, I> {
-    pub(crate) locals: Vec<Local<S, I>>,
+    pub(crate) locals: Vec<Held<S, I>>,
     /// The sessions of other nodes, as last known.
     pub(crate) others: Vec<Entry<S, I>>,
     /// The revision that was told last.
@@ -46,21 +51,8 @@ pub(crate) struct User<S, I> {
     pub(crate) empty_since: Option<Duration>,
     /// The parts of a large set that are still to be sent.
     pub(crate) parts: Option<Box<Parts<S, I>>>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Local<S, I> {
-    pub(crate) session: S,
-    pub(crate) item: I,
-    pub(crate) standing: Standing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Nobody was told of it; the cap may refuse it. A sync without a reply yet may name it.
-    Joining { is_sent: bool },
-    /// It is listed, and stays.
-    Taken,
+    /// Sessions that are to end, and that have.
+    pub(crate) ends: Ends<S>,
 }
 
 #[derive(Debug)]
@@ -69,10 +61,12 @@ pub(crate) struct Parts<S, I> {
     /// The round in which the first of them was sent: what was sent before a loss is not said again by the rest.
     pub(crate) round: u64,
     pub(crate) next: u32,
+    /// Said with the first.
+    pub(crate) ends: Vec<S>,
     pub(crate) rest: VecDeque<Vec<Field<S, I>>>,
 }
 
-impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
+impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
     pub(crate) fn new(round: u64) -> Self {
         Self {
             locals: Vec::new(),
@@ -95,41 +89,98 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
             changed_at: None,
             empty_since: None,
             parts: None,
+            ends: Ends::new(),
         }
     }
 
-    /// A session is here, new or with another item; `false` when it was so already.
-    pub(crate) fn put(&mut self, session: S, item: I) -> bool {
-        self.empty_since = None;
-        match self.locals.iter_mut().find(|local| local.session == session) {
-            Some(local) if local.item == item => return false,
-            Some(local) => {
-                local.item = item;
-                self.is_untold |= local.standing == Standing::Taken;
+    /// These are the sessions here, and no others; `false` when it was so already.
+    pub(crate) fn set(&mut self, now: Duration, mut named: Vec<Local<S, I>>) -> bool {
+        named.retain(|local| !self.ends.is_gone(&local.session));
+        named.sort_unstable_by(|one, other| one.session.cmp(&other.session));
+        named.dedup_by(|one, other| one.session == other.session);
+        let mut is_new = vec![true; named.len()];
+        let mut has_changed = false;
+        self.locals.retain_mut(|held| {
+            let Ok(place) = named.binary_search_by(|local| local.session.cmp(&held.session)) else {
+                // Nobody has heard of a session that was not let in yet, so nobody is to hear that it has gone.
+                self.is_untold |= held.standing == Standing::Taken;
+                has_changed = true;
+                return false;
+            };
+            is_new[place] = false;
+            if held.update(&mut named[place]) {
+                self.is_untold |= held.standing == Standing::Taken;
+                has_changed = true;
             }
-            None => self.locals.push(Local { session, item, standing: Standing::Joining { is_sent: false } }),
-        }
-        true
+            true
+        });
+        let joining = named.into_iter().zip(&is_new).filter(|(_, is_new)| **is_new);
+        self.locals.extend(joining.map(|(local, _)| Held::new(local)));
+        has_changed |= is_new.contains(&true);
+        self.note_empty(now);
+        has_changed
     }
 
-    /// A session has gone; `false` when it was not here.
-    pub(crate) fn remove(&mut self, now: Duration, session: &S) -> bool {
-        let Some(place) = self.locals.iter().position(|local| local.session == *session) else {
+    /// A session here is not known any more; `false` when it was not here.
+    pub(crate) fn drop_local(&mut self, now: Duration, session: &S) -> bool {
+        let Some(place) = self.locals.iter().position(|held| held.session == *session) else {
             return false;
         };
-        // Nobody has heard of a session that was not let in yet, so nobody is to hear that it has gone.
-        self.is_untold |= self.locals.swap_remove(place).standing == Standing::Taken;
-        if self.locals.is_empty() {
-            self.empty_since = Some(now);
-        }
+        self.is_untold |= self.locals.remove(place).standing == Standing::Taken;
+        self.ends.note_gone(session.clone());
+        self.note_empty(now);
         true
     }
 
-    /// Takes all sessions that wait to be let in: their time is up.
-    pub(crate) fn take_all(&mut self) {
-        for local in &mut self.locals {
-            local.standing = Standing::Taken;
+    pub(crate) fn note_empty(&mut self, now: Duration) {
+        let since = self.empty_since.unwrap_or(now);
+        self.empty_since = self.locals.is_empty().then_some(since);
+    }
+
+    /// The time of those that wait to be let in is up: they are judged by what is known here. Gives those that go, and why;
+    /// without a reason they are refused.
+    pub(crate) fn take_all(&mut self, now: Duration, caps: &Caps) -> Vec<(S, Option<Why>)> {
+        let mut gone = Vec::new();
+        self.sort();
+        let joining = self.locals.iter().filter(|held| held.standing != Standing::Taken);
+        let joining: Vec<S> = joining.map(|held| held.session.clone()).collect();
+        for session in joining {
+            let Some(held) = self.locals.iter().find(|held| held.session == session) else {
+                continue;
+            };
+            match self.make_room(held, caps) {
+                Some(leaving) => {
+                    let own = leaving.into_iter().filter(|(leaving, _)| self.drop_local(now, leaving));
+                    gone.extend(own.map(|(leaving, why)| (leaving, Some(why))).collect::<Vec<_>>());
+                    if let Some(held) = self.locals.iter_mut().find(|held| held.session == session) {
+                        held.standing = Standing::Taken;
+                    }
+                }
+                None => {
+                    self.drop_local(now, &session);
+                    gone.push((session, None));
+                }
+            }
         }
+        gone
+    }
+
+    fn make_room(&self, joining: &Held<S, I>, caps: &Caps) -> Option<Vec<(S, Why)>> {
+        let here = self.locals.iter().filter(|held| held.standing == Standing::Taken);
+        let here = here.map(|held| Present {
+            session: &held.session,
+            login: &held.login,
+            order: held.order,
+            may_go: true,
+        });
+        let elsewhere = self.elsewhere().map(|entry| Present {
+            session: &entry.session,
+            login: &entry.login,
+            order: entry.order,
+            may_go: false,
+        });
+        let replaces = joining.replaces.as_ref().map(|replaces| &replaces.session);
+        make_room(here.chain(elsewhere).collect(), &joining.login, replaces, caps)
     }
 
     /// Whether Redis has to be asked. Nobody here wants to know what has become of a user without sessions.
@@ -139,22 +190,19 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
 
     /// The full set, in parts of this size; at least one.
     pub(crate) fn start_parts(&mut self, seq: u64, round: u64, size: usize) {
-        // Joins last: what has gone is removed with the last part, before the cap is judged.
-        self.locals.sort_by_key(|local| local.standing != Standing::Taken);
-        let mut fields = Vec::with_capacity(self.locals.len());
-        for local in &mut self.locals {
-            let is_join = local.standing != Standing::Taken;
-            if is_join {
-                local.standing = Standing::Joining { is_sent: true };
-            }
-            fields.push(Field { session: local.session.clone(), item: local.item.clone(), is_join });
-        }
+        self.sort();
+        let fields: Vec<_> = self.locals.iter_mut().map(Held::send).collect();
         let mut rest: VecDeque<_> = fields.chunks(size.max(1)).map(<[_]>::to_vec).collect();
         if rest.is_empty() {
             rest.push_back(Vec::new());
         }
-        self.parts = Some(Box::new(Parts { seq, round, next: 0, rest }));
+        self.parts = Some(Box::new(Parts { seq, round, next: 0, ends: self.ends.send(), rest }));
         self.is_dirty = false;
+    }
+
+    /// Joins last, the oldest first: what has gone is removed with the last part, before the cap is judged.
+    fn sort(&mut self) {
+        self.locals.sort_unstable_by(|one, other| one.place().cmp(&other.place()));
     }
 
     /// A sync has failed: it may or may not have been done, so it is said again, and so it is to the other nodes.
@@ -163,11 +211,8 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
         self.is_dirty = true;
         self.owes_publish = true;
         self.attempts = self.attempts.saturating_add(1);
-        for local in &mut self.locals {
-            if local.standing == (Standing::Joining { is_sent: true }) {
-                local.standing = Standing::Joining { is_sent: false };
-            }
-        }
+        self.ends.fail();
+        self.locals.iter_mut().for_each(Held::fail);
     }
 
     /// The cap has not let these in; gives those that go. A session that was told meanwhile stays: it is said again.
@@ -176,10 +221,10 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
         for session in refused {
             match self.locals.iter().find(|local| local.session == session).map(|local| local.standing) {
                 Some(Standing::Joining { is_sent: true }) => {
-                    self.remove(now, &session);
+                    self.drop_local(now, &session);
                     gone.push(session);
                 }
-                // Told meanwhile, or left and came again.
+                // Told meanwhile.
                 Some(_) => self.is_dirty = true,
                 None => {}
             }
@@ -187,13 +232,18 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
         gone
     }
 
+    /// These have been ended; gives those that were here.
+    pub(crate) fn end(&mut self, now: Duration, ended: Vec<(S, Why)>) -> Vec<(S, Why)> {
+        let gone: Vec<_> = ended.into_iter().filter(|(session, _)| self.drop_local(now, session)).collect();
+        self.is_dirty |= !gone.is_empty(); // Redis keeps the mark until they are no longer named
+        gone
+    }
+
     /// All parts have been written: what they named is in.
-    pub(crate) fn take_sent(&mut self) {
-        for local in &mut self.locals {
-            if local.standing == (Standing::Joining { is_sent: true }) {
-                local.standing = Standing::Taken;
-                self.is_untold = true;
-            }
+    pub(crate) fn take_sent(&mut self, now: Duration) {
+        self.ends.take_sent(now);
+        for held in &mut self.locals {
+            self.is_untold |= held.take_sent();
         }
     }
 
@@ -219,13 +269,15 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
         self.told = self.stored.max(base + 1);
         self.told_complete = complete;
         self.is_untold = false;
-        let here = self.locals.iter().filter(|local| local.standing == Standing::Taken);
-        let here = here.map(|local| Entry { session: local.session.clone(), node, item: local.item.clone() });
-        let mut list: Vec<_> = here.collect();
-        // A session that the list still has under a former id of this node is told once.
-        let elsewhere = |entry: &&Entry<S, I>| self.locals.iter().all(|local| local.session != entry.session);
-        list.extend(self.others.iter().filter(elsewhere).cloned());
+        let here = self.locals.iter().filter(|held| held.standing == Standing::Taken);
+        let mut list: Vec<_> = here.map(|held| held.entry(node)).collect();
+        list.extend(self.elsewhere().cloned());
         (self.told, list)
+    }
+
+    /// A session that the list still has under a former id of this node is here.
+    fn elsewhere(&self) -> impl Iterator<Item = &Entry<S, I>> {
+        self.others.iter().filter(|entry| self.locals.iter().all(|held| held.session != entry.session))
     }
 
     /// Nothing is known or owed that is worth keeping.
@@ -234,6 +286,7 @@ impl<S: Clone + Eq, I: Clone + Eq> User<S, I> {
             && self.busy == 0
             && !self.is_dirty
             && !self.owes_publish
+            && self.ends.is_empty()
             && self.empty_since.is_none_or(|since| now >= since + after)
     }
 }

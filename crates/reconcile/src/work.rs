@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::call::{Call, CallId, Failed, Message, NodeId, Sync};
+use crate::call::{Call, CallId, Event, Failed, Message, NodeId, Sync};
 use crate::reconcile::{Reconciler, Timer};
 use crate::trust::Channel;
 
@@ -48,7 +48,7 @@ pub(crate) struct Sent<U> {
     pub(crate) pending: Pending<U>,
 }
 
-impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
+impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     /// The next call to make, until there is none. Calls are made in this order.
     pub fn poll_call(&mut self) -> Option<(CallId, Call<U, S, I>)> {
         let (pending, call) = self.next_vital_call().or_else(|| self.next_users_call())?;
@@ -185,6 +185,7 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         let parts = known.parts.as_mut()?;
         let fields = parts.rest.pop_front()?;
         let (seq, round, part, is_last) = (parts.seq, parts.round, parts.next, parts.rest.is_empty());
+        let ends = std::mem::take(&mut parts.ends);
         parts.next += 1;
         known.busy += 1;
         // Only the first part asks for a loss: a later one would find what the first has made.
@@ -192,7 +193,10 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
         let highest = known.told;
         let user = user.clone();
         let pending = Pending::Sync { node, user: user.clone(), round, held };
-        Some((pending, Call::Sync(Sync { user, node, seq, part, is_last, fields, held, highest, dead })))
+        Some((
+            pending,
+            Call::Sync(Sync { user, node, seq, part, is_last, fields, ends, held, highest, dead }),
+        ))
     }
 
     /// Own former ids, and the dead if it is known who they are.
@@ -234,25 +238,30 @@ impl<U: Clone + Ord, S: Clone + Eq, I: Clone + Eq> Reconciler<U, S, I> {
             return;
         };
         known.is_dirty = true;
-        if known.locals.is_empty() {
-            self.timers.insert((self.now + self.config.lease, Timer::Forget, user.clone()));
-        }
         if is_away {
             self.tell_late(&user);
         } else if known.changed_at.is_none() {
             known.changed_at = Some(self.now);
             self.timers.insert((self.now + self.config.ready_timeout, Timer::Ready, user.clone()));
         }
+        self.check_forget(&user);
         self.enqueue(&user);
     }
 
-    /// Tells what is known, without Redis. Who is told of is in, whatever the cap says later.
+    /// Judges and tells by what is known, without Redis. Who is told of is in, whatever the cap says later.
     pub(crate) fn tell_late(&mut self, user: &U) {
         if let Some(known) = self.users.get_mut(user) {
-            known.take_all();
+            let gone = known.take_all(self.now, &self.config.caps);
+            known.is_dirty |= !gone.is_empty(); // a sync under way may name them
             known.is_late = true;
             known.changed_at = None;
+            self.events.extend(gone.into_iter().map(|(session, why)| match why {
+                Some(why) => Event::Ended { user: user.clone(), session, why },
+                None => Event::Refused { user: user.clone(), session },
+            }));
             self.tell(user);
+            self.check_forget(user);
+            self.enqueue(user);
         }
     }
 

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use reconcile::{
-    Call, CallId, Config, Entry, Event, Failed, Message, NodeId, Reconciler, Reply, Snapshot, Sync, Synced,
+    Call, CallId, Config, Entry, Event, Failed, Local, Login, Message, NodeId, Reconciler, Reply, Snapshot,
+    Sync, Synced, Why,
 };
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -18,6 +19,9 @@ struct Node {
     calls: Vec<(CallId, Call<u8, u8, u8>)>,
     told: Vec<Snapshot<u8, u8, u8>>,
     refused: Vec<u8>,
+    ended: Vec<(u8, Why)>,
+    /// What the caller says is here.
+    locals: Vec<Local<u8, u8>>,
     /// The lease of the other node is there.
     other_lives: bool,
 }
@@ -32,6 +36,8 @@ impl Node {
             calls: Vec::new(),
             told: Vec::new(),
             refused: Vec::new(),
+            ended: Vec::new(),
+            locals: Vec::new(),
             other_lives: true,
         };
         node.reconciler.handle_connected(node.now, 7);
@@ -48,6 +54,7 @@ impl Node {
             match event {
                 Event::Tell(snapshot) => self.told.push(snapshot),
                 Event::Refused { session, .. } => self.refused.push(session),
+                Event::Ended { session, why, .. } => self.ended.push((session, why)),
             }
         }
     }
@@ -103,9 +110,29 @@ impl Node {
         }
     }
 
-    fn join(&mut self, session: u8) {
-        self.reconciler.handle_session(self.now, 1, session, 0);
+    /// The caller says again what it has.
+    fn say(&mut self) {
+        self.reconciler.handle_sessions(self.now, 1, self.locals.clone());
         self.settle();
+    }
+
+    fn join(&mut self, session: u8) {
+        self.locals.push(local(session, "a", None));
+        self.say();
+    }
+
+    fn leave(&mut self, session: u8) {
+        self.locals.retain(|local| local.session != session);
+        self.say();
+    }
+
+    /// Redis answers a sync with this.
+    fn answer(&mut self, change: impl FnOnce(&mut Synced<u8, u8>)) -> Sync<u8, u8, u8> {
+        let (id, sync) = self.sync();
+        let mut synced = synced(sync.held, 500, vec![entry(200, OTHER)]);
+        change(&mut synced);
+        self.reply(id, Ok(Reply::Synced(synced)));
+        sync
     }
 
     /// A sync is done, and finds one session elsewhere.
@@ -113,7 +140,7 @@ impl Node {
         let (id, sync) = self.sync();
         let mut list: Vec<_> = sync.fields.iter().map(|field| entry(field.session, sync.node)).collect();
         list.push(entry(200, OTHER));
-        let synced = Synced { before: sync.held, revision, is_stale: false, list, refused: Vec::new() };
+        let synced = synced(sync.held, revision, list);
         self.reply(id, Ok(Reply::Synced(synced)));
     }
 
@@ -124,7 +151,20 @@ impl Node {
 }
 
 fn entry(session: u8, node: NodeId) -> Entry<u8, u8> {
-    Entry { session, node, item: 0 }
+    Entry { session, node, order: u64::from(session), login: login("a"), item: 0 }
+}
+
+fn local(session: u8, of: &str, replaces: Option<u8>) -> Local<u8, u8> {
+    Local { session, item: 0, login: login(of), order: u64::from(session), replaces }
+}
+
+fn login(name: &str) -> Login {
+    Login(name.into())
+}
+
+fn synced(before: u64, revision: u64, list: Vec<Entry<u8, u8>>) -> Synced<u8, u8> {
+    let (refused, ended, owners) = (Vec::new(), Vec::new(), Vec::new());
+    Synced { before, revision, is_stale: false, list, refused, ended, owners }
 }
 
 #[test]
@@ -159,11 +199,8 @@ fn session_that_was_told_is_not_refused_any_more() {
     let mut node = Node::new();
     node.join(1);
     node.run_for(Duration::from_millis(1500));
-    let (id, sync) = node.sync();
+    let sync = node.answer(|synced| synced.refused = vec![1]);
     assert!(sync.fields[0].is_join);
-    let synced =
-        Synced { before: 0, revision: 5, is_stale: false, list: vec![entry(200, OTHER)], refused: vec![1] };
-    node.reply(id, Ok(Reply::Synced(synced)));
     assert_eq!(node.refused, []);
     assert!(!node.sync().1.fields[0].is_join);
 }
@@ -172,10 +209,7 @@ fn session_that_was_told_is_not_refused_any_more() {
 fn refused_join_is_never_told() {
     let mut node = Node::new();
     node.join(1);
-    let (id, _) = node.sync();
-    let synced =
-        Synced { before: 3, revision: 3, is_stale: false, list: vec![entry(200, OTHER)], refused: vec![1] };
-    node.reply(id, Ok(Reply::Synced(synced)));
+    node.answer(|synced| synced.refused = vec![1]);
     assert_eq!(node.refused, [1]);
     assert!(node.told.is_empty());
 }
@@ -188,8 +222,7 @@ fn changes_are_told_at_once_while_redis_is_away_and_revisions_go_on() {
     node.reconciler.handle_disconnected(node.now);
     node.join(2);
     assert_eq!(node.last(), (vec![1, 2, 200], 501, false));
-    node.reconciler.handle_gone(node.now, &1, &1);
-    node.settle();
+    node.leave(1);
     assert_eq!(node.last(), (vec![2, 200], 502, false));
     node.reconciler.handle_connected(node.now, 7);
     node.settle();
@@ -222,8 +255,7 @@ fn lower_revision_than_the_one_held_is_a_loss() {
     node.join(2);
     let (id, sync) = node.sync();
     assert_eq!(sync.held, 500);
-    let synced = Synced { before: 0, revision: 600, is_stale: false, list: Vec::new(), refused: Vec::new() };
-    node.reply(id, Ok(Reply::Synced(synced)));
+    node.reply(id, Ok(Reply::Synced(synced(0, 600, Vec::new()))));
     assert!(node.calls.iter().any(|(_, call)| matches!(call, Call::Announce(Message::Loss { .. }))));
     assert_eq!(node.last(), (vec![1, 200], 501, false));
     node.done(700);
@@ -240,9 +272,7 @@ fn reply_after_the_end_of_the_lease_counts_as_not_made() {
     let before = node.reconciler.node();
     let (id, sync) = node.sync();
     node.now += LEASE;
-    let list = vec![entry(1, before)];
-    let synced = Synced { before: 0, revision: 500, is_stale: false, list, refused: Vec::new() };
-    node.reply(id, Ok(Reply::Synced(synced)));
+    node.reply(id, Ok(Reply::Synced(synced(0, 500, vec![entry(1, before)]))));
     assert_eq!(sync.node, before);
     assert_eq!(node.last(), (vec![1], 1, false), "told for its time was up, not for the reply");
     node.run_for(Duration::from_millis(500));

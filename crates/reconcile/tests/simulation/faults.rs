@@ -1,6 +1,7 @@
-//! What people do, and what goes wrong meanwhile.
+//! What goes wrong.
 
 use super::oracle;
+use super::people::act;
 use super::redis::Data;
 use super::world::{Happening, LEASE, MS, SECOND, World};
 
@@ -57,41 +58,7 @@ pub fn play(world: &mut World, plan: Plan) {
     }
 }
 
-/// A session comes, goes or changes somewhere.
-fn act(world: &mut World, next_session: &mut u64) {
-    let Some(proc) = living(world) else {
-        return;
-    };
-    if world.procs[proc].paused_until > world.now {
-        return;
-    }
-    let user = world.random.below(8);
-    let now = world.local(proc);
-    let has = world.procs[proc].sessions.get(&user).and_then(|sessions| sessions.first_key_value());
-    let has = has.map(|(session, item)| (*session, *item));
-    let dice = world.random.below(10);
-    let node = &mut world.procs[proc];
-    match has {
-        Some((session, item)) if dice == 0 => {
-            node.sessions.entry(user).or_default().insert(session, item + 1);
-            node.reconciler.handle_session(now, user, session, item + 1);
-        }
-        Some((session, _)) if dice < 6 => {
-            node.sessions.entry(user).or_default().remove(&session);
-            node.reconciler.handle_gone(now, &user, &session);
-        }
-        _ => {
-            let session = *next_session;
-            *next_session += 1;
-            node.sessions.entry(user).or_default().insert(session, 0);
-            node.reconciler.handle_session(now, user, session, 0);
-        }
-    }
-    world.log(|| format!("{proc} acts on {user}: had {has:?}, now {:?}", world.procs[proc].sessions[&user]));
-    world.settle(proc);
-}
-
-fn living(world: &mut World) -> Option<usize> {
+pub fn living(world: &mut World) -> Option<usize> {
     let living: Vec<_> = (0..world.procs.len()).filter(|proc| !world.procs[*proc].is_dead).collect();
     let one = world.random.below(living.len() as u64) as usize;
     living.get(one).copied()
@@ -203,5 +170,6 @@ fn is_held_back(happening: &Happening) -> bool {
             | Happening::Hear { .. }
             | Happening::Notice { .. }
             | Happening::Connect { .. }
+            | Happening::Closed { .. }
     )
 }

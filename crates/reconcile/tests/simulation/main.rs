@@ -6,8 +6,10 @@
 
 mod random;
 mod redis;
+mod script;
 mod world;
 mod network;
+mod people;
 mod faults;
 mod oracle;
 
@@ -15,7 +17,7 @@ use faults::Plan;
 use world::{LEASE, SECOND, World};
 
 fn run(seed: u64) {
-    let mut world = World::new(seed, oracle::CAP);
+    let mut world = World::new(seed);
     let plan = Plan::of(seed);
     for _ in 0..world.random.within(3, 6) {
         world.start();
@@ -24,6 +26,7 @@ fn run(seed: u64) {
     faults::quiet(&mut world);
     world.run_until(world.now + 2 * LEASE + SECOND);
     oracle::check_lists(&world);
+    oracle::check_asked(&world);
     oracle::check_cap(&mut world);
     world.run_until(world.now + 5 * LEASE);
     world.user_calls.clear();

@@ -2,6 +2,7 @@
 
 use reconcile::{Call, CallId};
 
+use super::oracle;
 use super::redis::Calls;
 use super::world::{Happening, MS, SECOND, World};
 
@@ -81,7 +82,14 @@ impl World {
         }
         self.check_dead(proc, &call);
         let redis_now = self.redis_now();
+        let before = match &call {
+            Call::Sync(sync) => self.redis.data.hashes.get(&sync.user).cloned().unwrap_or_default(),
+            _ => Default::default(),
+        };
         let reply = self.redis.execute(redis_now, &call);
+        if let Call::Sync(sync) = &call {
+            oracle::check_admitted(self, &before, sync);
+        }
         self.log(|| format!("{proc} {id:?} {call:?}{} -> {reply:?}", if is_current { "" } else { " LATE" }));
         if let Call::Subscribe { node } = call
             && is_current

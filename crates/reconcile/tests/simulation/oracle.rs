@@ -2,21 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile::Call;
+use reconcile::caps::{Present, make_room};
+use reconcile::{Call, Entry, Local, Login, Sync};
 
+use super::people;
+use super::redis::Value;
 use super::world::{LEASE, SECOND, World};
 
-pub const CAP: usize = 6;
+type Locals = BTreeMap<u64, Local<u64, u64>>;
+type Shown = (u64, u64, Login);
 
 /// The sessions that are really open.
-fn open(world: &World) -> BTreeMap<u64, BTreeMap<u64, u64>> {
-    let mut open: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
+fn open(world: &World) -> BTreeMap<u64, Locals> {
+    let mut open: BTreeMap<u64, Locals> = BTreeMap::new();
     for proc in world.procs.iter().filter(|proc| !proc.is_dead) {
         for (user, sessions) in &proc.sessions {
-            open.entry(*user).or_default().extend(sessions);
+            open.entry(*user).or_default().extend(sessions.clone());
         }
     }
     open
+}
+
+fn shown(locals: &Locals) -> BTreeMap<u64, Shown> {
+    locals.iter().map(|(session, local)| (*session, (local.item, local.order, local.login.clone()))).collect()
+}
+
+fn listed(list: &[Entry<u64, u64>]) -> BTreeMap<u64, Shown> {
+    list.iter().map(|entry| (entry.session, (entry.item, entry.order, entry.login.clone()))).collect()
 }
 
 /// Every node's list of every user that it holds is what is open, and complete.
@@ -27,8 +39,7 @@ pub fn check_lists(world: &World) {
             let Some(told) = proc.told.get(user) else {
                 panic!("{number} was never told of {user}");
             };
-            let list: BTreeMap<_, _> = told.list.iter().map(|entry| (entry.session, entry.item)).collect();
-            assert_eq!(list, open[user], "list (left) of {user} at {number}");
+            assert_eq!(listed(&told.list), shown(&open[user]), "list (left) of {user} at {number}");
             assert!(told.complete, "list of {user} at {number} is not complete");
         }
     }
@@ -51,65 +62,113 @@ pub fn check_gone(world: &World, killed: usize) {
     }
 }
 
-/// Of what nodes have told as theirs there is never more than the cap.
-pub fn check_cap_now(world: &World) {
-    let mut accepted: BTreeMap<u64, usize> = BTreeMap::new();
-    for proc in &world.procs {
-        for (user, sessions) in &proc.sessions {
-            let told = proc.told.get(user).map(|told| &told.list[..]).unwrap_or_default();
-            *accepted.entry(*user).or_default() +=
-                told.iter().filter(|entry| sessions.contains_key(&entry.session)).count();
-        }
+/// Whoever a node that still lives was told to end has ended.
+pub fn check_asked(world: &World) {
+    let open = open(world);
+    for (session, by) in world.asked.iter().filter(|(_, by)| !world.procs[*by].is_dead) {
+        let is_open = open.values().any(|locals| locals.contains_key(session));
+        assert!(!is_open, "{session}, that {by} was told to end, is open");
     }
-    assert!(accepted.values().all(|count| *count <= CAP), "over the cap: {accepted:?}");
 }
 
-/// After all that, one more is let in where there is room, and not where there is none.
+/// Whom Redis has let in is not one too many.
+pub fn check_admitted(world: &World, before: &BTreeMap<u64, Value>, sync: &Sync<u64, u64, u64>) {
+    let caps = world.redis.config.caps;
+    let Some(now) = world.redis.data.hashes.get(&sync.user) else {
+        return;
+    };
+    for field in sync.fields.iter().filter(|field| field.is_join && !before.contains_key(&field.session)) {
+        if now.contains_key(&field.session) {
+            let of_login = now.values().filter(|value| value.login == field.login).count();
+            assert!(now.len() <= caps.per_user, "too many of {}: {now:?}", sync.user);
+            assert!(of_login <= caps.per_login, "too many of {} and {:?}: {now:?}", sync.user, field.login);
+        }
+    }
+}
+
+/// While nothing goes wrong there are never too many, and those that nodes have told as theirs are no more, as long as
+/// none of them is to end.
+pub fn check_cap_now(world: &World) {
+    let caps = world.redis.config.caps;
+    let mut told: BTreeMap<u64, usize> = BTreeMap::new();
+    for proc in &world.procs {
+        for (user, sessions) in &proc.sessions {
+            let list = proc.told.get(user).map(|told| &told.list[..]).unwrap_or_default();
+            let own = list.iter().filter(|entry| sessions.contains_key(&entry.session));
+            *told.entry(*user).or_default() += own.count();
+        }
+    }
+    for (user, live) in &world.redis.data.hashes {
+        assert!(live.len() <= caps.per_user, "over the cap: {live:?}");
+        let marks = world.redis.data.marks.get(user).map_or(0, BTreeMap::len);
+        let told = told.get(user).copied().unwrap_or_default();
+        assert!(told <= caps.per_user + marks, "over the cap of {user}: {told} with {marks} that end");
+    }
+}
+
+/// After all that, one more is let in where there is room, and where there is none it is refused or another one ends.
 pub fn check_cap(world: &mut World) {
     let mut session = 1_000_000;
     for user in 0..8 {
-        let holds: usize = open(world).get(&user).map_or(0, BTreeMap::len);
         let mut living = (0..world.procs.len()).filter(|proc| !world.procs[*proc].is_dead);
         let Some(proc) = living.next_back() else {
             return;
         };
         session += 1;
-        let mut is_refused = is_one_more_refused(world, proc, user, session);
-        if is_refused && holds < CAP {
+        let mut is_right = is_one_more_right(world, proc, user, session);
+        if !is_right {
             // A write of an id whose end was lost with the data, that arrived only now, counts until one lease after it
             // was first seen. It may not count longer.
             world.log(|| format!("stray in {user}"));
             world.run_until(world.now + LEASE + SECOND);
             session += 1;
-            is_refused = is_one_more_refused(world, proc, user, session);
+            is_right = is_one_more_right(world, proc, user, session);
         }
-        assert_eq!(is_refused, holds >= CAP, "one more of {holds} of {user} at {proc}");
+        assert!(is_right, "one more of {user} at {proc}");
     }
 }
 
-fn is_one_more_refused(world: &mut World, proc: usize, user: u64, session: u64) -> bool {
-    let now = world.local(proc);
-    world.procs[proc].sessions.entry(user).or_default().insert(session, 0);
-    world.procs[proc].reconciler.handle_session(now, user, session, 0);
-    world.settle(proc);
+fn is_one_more_right(world: &mut World, proc: usize, user: u64, session: u64) -> bool {
+    let mut expected = open(world).remove(&user).unwrap_or_default();
+    let login = people::login(world);
+    let present = expected.values().map(|local| Present {
+        session: &local.session,
+        login: &local.login,
+        order: local.order,
+        may_go: true,
+    });
+    let leaving = make_room(present.collect(), &login, None, &world.redis.config.caps);
+    people::join(world, proc, user, session, login, None);
+    if let Some(leaving) = leaving {
+        leaving.iter().for_each(|(session, _)| {
+            expected.remove(session);
+        });
+        expected.insert(session, world.procs[proc].sessions[&user][&session].clone());
+    }
+    world.say(proc, user);
     world.run_until(world.now + 2 * SECOND);
-    world.procs[proc].refused.contains(&session)
+    open(world).remove(&user).unwrap_or_default() == expected
 }
 
 /// Redis holds what is open and nothing else.
 pub fn check_redis(world: &World) {
     let mut open = open(world);
     open.retain(|_, sessions| !sessions.is_empty());
+    let open: BTreeMap<_, _> = open.iter().map(|(user, locals)| (*user, shown(locals))).collect();
     let data = &world.redis.data;
-    let stored: BTreeMap<u64, BTreeMap<u64, u64>> = data
-        .hashes
-        .iter()
-        .map(|(user, hash)| (*user, hash.iter().map(|(session, value)| (*session, value.item)).collect()))
-        .collect();
-    assert_eq!(stored, open, "Redis (left) holds something else");
+    let show = |value: &Value| (value.item, value.order, value.login.clone());
+    let stored = data.hashes.iter().map(|(user, live)| {
+        let live: BTreeMap<u64, Shown> =
+            live.iter().map(|(session, value)| (*session, show(value))).collect();
+        (*user, live)
+    });
+    assert_eq!(stored.collect::<BTreeMap<_, _>>(), open, "Redis (left) holds something else");
     let living = world.procs.iter().filter(|proc| !proc.is_dead);
     let nodes: BTreeSet<_> = living.clone().map(|proc| proc.reconciler.node()).collect();
     assert_eq!(data.table, nodes, "table (left)");
+    for mark in data.marks.values().flat_map(BTreeMap::values) {
+        assert!(mark.node.is_none_or(|node| !nodes.contains(&node)), "{mark:?} of a living node is left");
+    }
     for proc in living {
         let held: BTreeSet<_> = proc
             .sessions

@@ -1,8 +1,10 @@
-//! A model of Redis: what each call does there, as `sync.lua` and the plain commands do it, by Redis's own clock.
+//! A model of Redis: what each call does there, as the plain commands do it, by Redis's own clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile::{Call, Entry, Failed, Message, NodeId, Reply, Sync, Synced};
+use reconcile::{Call, Config, Failed, Login, Message, NodeId, Reply, Sync, Why};
+
+use super::script;
 
 pub type Calls = Call<u64, u64, u64>;
 pub type Replies = Reply<u64, u64, u64>;
@@ -10,7 +12,10 @@ pub type Replies = Reply<u64, u64, u64>;
 /// What survives a restart with data.
 #[derive(Debug, Clone, Default)]
 pub struct Data {
+    /// The sessions in the hash of a user.
     pub hashes: BTreeMap<u64, BTreeMap<u64, Value>>,
+    /// The marks of ended sessions in the same hash.
+    pub marks: BTreeMap<u64, BTreeMap<u64, Mark>>,
     pub revisions: BTreeMap<u64, Revision>,
     pub leases: BTreeMap<NodeId, u64>,
     pub table: BTreeSet<NodeId>,
@@ -21,7 +26,19 @@ pub struct Data {
 pub struct Value {
     pub node: NodeId,
     pub seq: u64,
+    pub order: u64,
+    pub login: Login,
     pub item: u64,
+}
+
+/// A session that has ended, and whose node has not taken that in yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// `None` when its id is dead, or when nobody had said the session.
+    pub node: Option<NodeId>,
+    pub seq: u64,
+    pub why: Why,
+    pub until: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -42,8 +59,7 @@ pub enum Fence {
 #[derive(Debug)]
 pub struct Redis {
     pub data: Data,
-    pub lease_us: u64,
-    pub cap: usize,
+    pub config: Config,
     /// What it has to publish: to these ids, or to all.
     pub outbox: Vec<(Option<Vec<NodeId>>, Message<u64>)>,
     pub out_of_memory: bool,
@@ -90,7 +106,9 @@ impl Redis {
                 }
                 Reply::Done
             }
-            Call::Sync(sync) => Reply::Synced(self.sync(now, Some(sync.node), sync)),
+            Call::Sync(sync) => {
+                Reply::Synced(script::sync(&mut self.data, &self.config, now, Some(sync.node), sync))
+            }
             Call::Reap { node, user } => {
                 let sync = Sync {
                     user: *user,
@@ -99,11 +117,12 @@ impl Redis {
                     part: 0,
                     is_last: true,
                     fields: Vec::new(),
+                    ends: Vec::new(),
                     held: 0,
                     highest: 0,
                     dead: vec![*node],
                 };
-                let synced = self.sync(now, None, &sync);
+                let synced = script::sync(&mut self.data, &self.config, now, None, &sync);
                 let mut holders: Vec<_> = synced.list.iter().map(|entry| entry.node).collect();
                 holders.dedup();
                 if synced.revision == synced.before {
@@ -136,68 +155,5 @@ impl Redis {
                 Reply::Done
             }
         })
-    }
-
-    /// `sync.lua`; without `own` it only drops what is dead.
-    fn sync(&mut self, now: u64, own: Option<NodeId>, sync: &Sync<u64, u64, u64>) -> Synced<u64, u64> {
-        let hash = self.data.hashes.entry(sync.user).or_default();
-        let revision = self.data.revisions.entry(sync.user).or_default();
-        let before = revision.revision;
-        let fence = own.and_then(|own| revision.fences.get(&own));
-        let is_stale = own.is_some()
-            && match fence {
-                Some(Fence::Dead(until)) if *until >= now => true,
-                Some(Fence::Seq(seq)) if sync.part == 0 => sync.seq <= *seq,
-                Some(Fence::Seq(seq)) => sync.seq != *seq,
-                _ => sync.part > 0,
-            };
-        let mut refused = Vec::new();
-        if !is_stale {
-            let mut has_changed = false;
-            let named = |session: &u64| sync.fields.iter().any(|field| field.session == *session);
-            hash.retain(|session, value| {
-                let is_dead = sync.dead.contains(&value.node);
-                let is_gone =
-                    Some(value.node) == own && sync.is_last && value.seq < sync.seq && !named(session);
-                has_changed |= is_dead || is_gone;
-                !is_dead && !is_gone
-            });
-            for field in &sync.fields {
-                let value = Value { node: sync.node, seq: sync.seq, item: field.item };
-                match hash.get(&field.session) {
-                    None if field.is_join && hash.len() >= self.cap => refused.push(field.session),
-                    Some(old) if old.node == sync.node && old.item == field.item => {
-                        hash.insert(field.session, value);
-                    }
-                    // A later life of the same node has said it: this one comes late.
-                    Some(old) if old.node != sync.node && old.seq > sync.seq => {}
-                    _ => {
-                        hash.insert(field.session, value);
-                        has_changed = true;
-                    }
-                }
-            }
-            if let Some(own) = own {
-                revision.fences.insert(own, Fence::Seq(sync.seq));
-            }
-            for dead in &sync.dead {
-                revision.fences.insert(*dead, Fence::Dead(now + 4 * self.lease_us));
-            }
-            revision.fences.retain(|_, fence| !matches!(fence, Fence::Dead(until) if *until < now));
-            if has_changed || sync.highest > before && !hash.is_empty() {
-                revision.revision = (before + 1).max(sync.highest + 1).max(now);
-            }
-            revision.until = hash.is_empty().then_some(now + 4 * self.lease_us);
-        }
-        let list = hash.iter().map(|(session, value)| Entry {
-            session: *session,
-            node: value.node,
-            item: value.item,
-        });
-        let synced = Synced { before, revision: revision.revision, is_stale, list: list.collect(), refused };
-        if hash.is_empty() {
-            self.data.hashes.remove(&sync.user);
-        }
-        synced
     }
 }

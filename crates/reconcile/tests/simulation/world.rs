@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use reconcile::{CallId, Config, Event, Failed, Message, NodeId, Reconciler, Snapshot};
+use reconcile::{CallId, Caps, Config, Event, Failed, Local, Message, NodeId, Reconciler, Snapshot};
 
 use super::network::Line;
 use super::random::Random;
@@ -26,6 +26,8 @@ pub struct World {
     pub still_until: u64,
     pub snapshot: Data,
     pub procs: Vec<Proc>,
+    /// Sessions that are to end, and who was told so.
+    pub asked: Vec<(u64, usize)>,
     pub events: BTreeMap<(u64, u64), Happening>,
     count: u64,
     /// Percent of replies that are lost.
@@ -41,7 +43,11 @@ pub struct Proc {
     pub reconciler: Reconciler<u64, u64, u64>,
     pub is_dead: bool,
     pub paused_until: u64,
-    pub sessions: BTreeMap<u64, BTreeMap<u64, u64>>,
+    /// The sessions that are open, of each user.
+    pub sessions: BTreeMap<u64, BTreeMap<u64, Local<u64, u64>>>,
+    /// Those that were refused or ended, and are still named for a while.
+    pub closing: BTreeMap<u64, BTreeMap<u64, Local<u64, u64>>>,
+    pub ended: BTreeSet<u64>,
     pub told: BTreeMap<u64, Snapshot<u64, u64, u64>>,
     pub refused: BTreeSet<u64>,
     highest: BTreeMap<u64, u64>,
@@ -88,22 +94,32 @@ pub enum Happening {
         is_empty: bool,
     },
     MemoryBack,
+    /// A session that was refused or ended is no longer named.
+    Closed {
+        proc: usize,
+        user: u64,
+        session: u64,
+    },
     Start,
     Snapshot,
 }
 
 impl World {
-    pub fn new(seed: u64, cap: usize) -> Self {
-        let redis =
-            Redis { data: Data::default(), lease_us: LEASE, cap, outbox: Vec::new(), out_of_memory: false };
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut config = Config::new(Duration::from_micros(LEASE));
+        let per_login = if random.chance(60) { 3 } else { usize::MAX };
+        config.caps = Caps { per_user: 6, per_login, evict_oldest: random.chance(50) };
+        let redis = Redis { data: Data::default(), config, outbox: Vec::new(), out_of_memory: false };
         let mut world = Self {
             now: 0,
-            random: Random(seed),
+            random,
             redis,
             server: Some(1),
             still_until: 0,
             snapshot: Data::default(),
             procs: Vec::new(),
+            asked: Vec::new(),
             events: BTreeMap::new(),
             count: 0,
             loss: 0,
@@ -128,7 +144,7 @@ impl World {
     }
 
     pub fn start(&mut self) {
-        let mut config = Config::new(Duration::from_micros(LEASE));
+        let mut config = self.redis.config.clone();
         config.fields_per_sync = if self.random.chance(50) { 2 } else { 500 };
         config.calls_in_flight = self.random.within(2, 20) as usize;
         config.is_cluster = self.random.chance(30);
@@ -140,6 +156,8 @@ impl World {
             paused_until: 0,
             sessions: BTreeMap::new(),
             told: BTreeMap::new(),
+            closing: BTreeMap::new(),
+            ended: BTreeSet::new(),
             refused: BTreeSet::new(),
             highest: BTreeMap::new(),
             connection: Line::default(),
@@ -182,6 +200,7 @@ impl World {
             | Happening::Hear { proc, .. }
             | Happening::Connect { proc, .. }
             | Happening::Notice { proc, .. }
+            | Happening::Closed { proc, .. }
             | Happening::Tick { proc } => Some(*proc),
             _ => None,
         };
@@ -242,6 +261,10 @@ impl World {
                 self.server = Some(self.random.next());
                 self.log(|| format!("redis up, empty: {is_empty}"));
             }
+            Happening::Closed { proc, user, session } => {
+                self.procs[proc].closing.entry(user).or_default().remove(&session);
+                self.say(proc, user);
+            }
             Happening::MemoryBack => self.redis.out_of_memory = false,
             Happening::Start => self.start(),
             Happening::Snapshot => {
@@ -292,6 +315,28 @@ impl World {
         }
     }
 
+    /// The caller says what it has of a user.
+    pub fn say(&mut self, proc: usize, user: u64) {
+        let now = self.local(proc);
+        let node = &mut self.procs[proc];
+        let all = [node.sessions.get(&user), node.closing.get(&user)].into_iter().flatten();
+        let locals = all.flat_map(|sessions| sessions.values().cloned()).collect();
+        node.reconciler.handle_sessions(now, user, locals);
+        self.settle(proc);
+    }
+
+    /// A session that the caller is still to close.
+    fn close(&mut self, proc: usize, user: u64, session: u64) {
+        let node = &mut self.procs[proc];
+        let local = node.sessions.entry(user).or_default().remove(&session);
+        let Some(local) = local else {
+            panic!("{session} of {user} has ended, but is not open");
+        };
+        node.closing.entry(user).or_default().insert(session, local);
+        let delay = self.random.below(500 * MS);
+        self.after(delay, Happening::Closed { proc, user, session });
+    }
+
     fn tell(&mut self, proc: usize, event: Event<u64, u64, u64>) {
         self.log(|| format!("{proc} {event:?}"));
         let node = &mut self.procs[proc];
@@ -302,16 +347,23 @@ impl World {
                 *highest = snapshot.revision;
                 let unique: BTreeSet<_> = snapshot.list.iter().map(|entry| entry.session).collect();
                 assert_eq!(unique.len(), snapshot.list.len(), "a session twice: {snapshot:?}");
+                // Old data of Redis may hold it under an id that is dead, until that is reaped.
+                let own = snapshot.list.iter().filter(|entry| entry.node == node.reconciler.node());
+                let back = own.map(|entry| entry.session).find(|session| node.ended.contains(session));
+                assert_eq!(back, None, "a session has come back: {snapshot:?}");
                 node.told.insert(snapshot.user, snapshot);
             }
             Event::Refused { user, session } => {
-                let was_told = node
-                    .told
-                    .get(&user)
-                    .is_some_and(|snapshot| snapshot.list.iter().any(|entry| entry.session == session));
+                let told = node.told.get(&user).into_iter().flat_map(|snapshot| &snapshot.list);
+                let was_told = told.into_iter().any(|entry| entry.session == session);
                 assert!(!was_told, "{session} of {user} refused after it was told");
-                node.sessions.entry(user).or_default().remove(&session);
                 node.refused.insert(session);
+                node.ended.insert(session);
+                self.close(proc, user, session);
+            }
+            Event::Ended { user, session, .. } => {
+                node.ended.insert(session);
+                self.close(proc, user, session);
             }
         }
     }
