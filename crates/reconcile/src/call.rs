@@ -127,11 +127,12 @@ pub enum Reply<U, S, I> {
     Nodes(Vec<(NodeId, bool)>),
     /// A page, and where to go on; 0 at the end.
     Users(Vec<U>, u64),
-    /// The revision, and who is to be told of it: nobody when there was nothing to drop.
+    /// The revision, and who is to be told of it. Also when there was nothing to drop: whoever has dropped it, or the dead
+    /// node itself, may have died before it told them.
     Reaped {
         /** The revision now. */
         revision: u64,
-        /** Who holds the user. */
+        /** The nodes in the list. */
         holders: Vec<NodeId>,
     },
 }

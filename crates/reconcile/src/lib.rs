@@ -7,6 +7,7 @@ pub mod call;
 pub mod config;
 pub mod session;
 pub mod caps;
+pub mod script;
 pub mod reconcile;
 mod work;
 mod answer;

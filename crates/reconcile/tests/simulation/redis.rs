@@ -124,10 +124,8 @@ impl Redis {
                 };
                 let synced = script::sync(&mut self.data, &self.config, now, None, &sync);
                 let mut holders: Vec<_> = synced.list.iter().map(|entry| entry.node).collect();
+                holders.sort_unstable();
                 holders.dedup();
-                if synced.revision == synced.before {
-                    holders.clear();
-                }
                 Reply::Reaped { revision: synced.revision, holders }
             }
             Call::Publish { to, user, revision } => {

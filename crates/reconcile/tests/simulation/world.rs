@@ -325,12 +325,12 @@ impl World {
         self.settle(proc);
     }
 
-    /// A session that the caller is still to close.
+    /// A session that the caller is still to close, unless it has left just now.
     fn close(&mut self, proc: usize, user: u64, session: u64) {
         let node = &mut self.procs[proc];
-        let local = node.sessions.entry(user).or_default().remove(&session);
-        let Some(local) = local else {
-            panic!("{session} of {user} has ended, but is not open");
+        assert!(node.ended.insert(session), "{session} of {user} has ended twice");
+        let Some(local) = node.sessions.entry(user).or_default().remove(&session) else {
+            return;
         };
         node.closing.entry(user).or_default().insert(session, local);
         let delay = self.random.below(500 * MS);
@@ -358,13 +358,9 @@ impl World {
                 let was_told = told.into_iter().any(|entry| entry.session == session);
                 assert!(!was_told, "{session} of {user} refused after it was told");
                 node.refused.insert(session);
-                node.ended.insert(session);
                 self.close(proc, user, session);
             }
-            Event::Ended { user, session, .. } => {
-                node.ended.insert(session);
-                self.close(proc, user, session);
-            }
+            Event::Ended { user, session, .. } => self.close(proc, user, session),
         }
     }
 }
