@@ -120,7 +120,8 @@ local function reply(revision, is_stale)
       if mark.of == node or named[session] then
         ends[#ends + 1] = session
         ends[#ends + 1] = mark.why
-      elseif mark.of ~= '-' and not is_owner[mark.of] then
+      end
+      if mark.of ~= '-' and mark.of ~= node and not is_owner[mark.of] then
         is_owner[mark.of] = true
         owners[#owners + 1] = mark.of
       end

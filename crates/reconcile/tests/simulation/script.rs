@@ -19,7 +19,7 @@ struct Run<'a> {
     refused: Vec<u64>,
 }
 
-/// Without `own` it only drops what is dead.
+/// Without `own` it only drops what is dead, and without any dead only reads.
 pub fn sync(
     data: &mut Data,
     config: &Config,
@@ -33,7 +33,8 @@ pub fn sync(
     let before = revision.revision;
     let is_stale = own.is_some_and(|own| is_stale(revision, now, own, sync));
     let mut run = Run { live, marks, config, now, own, sync, has_changed: false, refused: Vec::new() };
-    if !is_stale {
+    let is_reader = own.is_none() && sync.dead.is_empty() && sync.ends.is_empty();
+    if !is_stale && !is_reader {
         run.write();
         let (has_changed, is_empty) = (run.has_changed, run.live.is_empty());
         if let Some(own) = own {
@@ -52,6 +53,7 @@ pub fn sync(
     let synced = run.reply(before, revision.revision, is_stale);
     data.hashes.retain(|_, live| !live.is_empty());
     data.marks.retain(|_, marks| !marks.is_empty());
+    data.revisions.retain(|_, revision| revision.revision > 0 || !revision.fences.is_empty());
     synced
 }
 
