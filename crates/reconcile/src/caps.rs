@@ -58,3 +58,64 @@ fn largest_login<'s, S>(present: &[Present<'s, S>]) -> Option<&'s Login> {
     logins.retain(|_, (.., may_go)| *may_go);
     logins.into_iter().max_by_key(|(_, size)| *size).map(|(login, _)| login)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sessions in order, `login` or `login-` if it may not go.
+    fn check(
+        present: &[&str],
+        (login, replaces): (&str, Option<u64>),
+        (per_user, per_login, evict_oldest): (usize, usize, bool),
+        expected: Option<&[(u64, Why)]>,
+    ) {
+        let logins: Vec<_> = present.iter().map(|name| Login(name.trim_end_matches('-').into())).collect();
+        let sessions: Vec<u64> = (0..present.len() as u64).collect();
+        let all = present.iter().enumerate().rev().map(|(place, name)| Present {
+            session: &sessions[place],
+            login: &logins[place],
+            order: place as u64 / 2,
+            may_go: !name.ends_with('-'),
+        });
+        let caps = Caps { per_user, per_login, evict_oldest };
+        let leaving = make_room(all.collect(), &Login(login.into()), replaces.as_ref(), &caps);
+        assert_eq!(leaving.as_deref(), expected, "{present:?} {login} {caps:?}");
+    }
+
+    const MANY: usize = usize::MAX;
+
+    #[test]
+    fn one_too_many_is_refused() {
+        check(&["a", "b"], ("a", None), (3, 2, false), Some(&[]));
+        check(&["a", "b"], ("a", None), (2, MANY, false), None);
+        check(&["a", "b"], ("a", None), (MANY, 1, false), None);
+        check(&["a", "b"], ("c", None), (MANY, 1, false), Some(&[]));
+        check(&[], ("a", None), (0, MANY, true), None);
+        check(&["b"], ("a", None), (MANY, 0, true), None);
+    }
+
+    #[test]
+    fn one_too_many_ends_the_oldest_of_its_login_or_of_the_largest() {
+        check(&["b", "a", "a"], ("a", None), (9, 2, true), Some(&[(1, Why::Evicted)]));
+        check(&["b", "a", "a"], ("c", None), (3, 9, true), Some(&[(1, Why::Evicted)]));
+        check(&["b", "a", "a", "b"], ("c", None), (4, 9, true), Some(&[(0, Why::Evicted)]));
+        check(&["b", "b", "b", "a"], ("a", None), (4, 1, true), Some(&[(3, Why::Evicted)]));
+        check(&["b", "b", "a"], ("a", None), (2, 1, true), Some(&[(2, Why::Evicted), (0, Why::Evicted)]));
+    }
+
+    #[test]
+    fn replaced_session_leaves_its_place() {
+        check(&["a", "b"], ("a", Some(0)), (2, 1, false), Some(&[(0, Why::Replaced)]));
+        check(&["a", "b"], ("a", Some(1)), (9, 9, false), Some(&[]));
+        check(&["a", "a", "a"], ("a", Some(0)), (2, 9, false), None);
+        check(&["a", "a", "a"], ("a", Some(2)), (2, 9, true), Some(&[(2, Why::Replaced), (0, Why::Evicted)]));
+    }
+
+    #[test]
+    fn those_that_cannot_be_reached_count_and_stay() {
+        check(&["a-", "a"], ("a", None), (9, 2, true), Some(&[(1, Why::Evicted)]));
+        check(&["a-", "a-", "b"], ("c", None), (3, 9, true), Some(&[(2, Why::Evicted)]));
+        check(&["a-", "a-"], ("a", None), (9, 2, true), None);
+    }
+}
