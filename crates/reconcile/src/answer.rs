@@ -222,7 +222,10 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         known.is_late = false;
         let is_said = round == self.round && known.round != round;
         known.round = known.round.max(round);
-        known.take_sent(now);
+        known.take_sent();
+        if known.ends.take_sent(now) {
+            self.timers.insert((now + self.config.keep(), Timer::Forget, user.clone()));
+        }
         let others = synced.list.into_iter().filter(|entry| entry.node != node);
         let mut others: Vec<_> = others.collect();
         others.sort_unstable_by(|one, other| (one.order, &one.session).cmp(&(other.order, &other.session)));
@@ -292,15 +295,9 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     }
 
     pub(crate) fn check_forget(&mut self, user: &U) {
-        let Some(known) = self.users.get(user) else {
-            return;
-        };
-        if let Some(since) = known.empty_since {
+        if let Some(since) = self.users.get(user).and_then(|known| known.empty_since) {
             let at = self.now.max(since + self.config.lease);
             self.timers.insert((at, Timer::Forget, user.clone()));
-        }
-        if known.ends.has_asked() {
-            self.timers.insert((self.now + self.config.keep(), Timer::Forget, user.clone()));
         }
     }
 }

@@ -132,7 +132,7 @@ pub enum Reply<U, S, I> {
     Reaped {
         /** The revision now. */
         revision: u64,
-        /** The nodes in the list. */
+        /** The nodes in the list, and the owners of sessions that have been ended. */
         holders: Vec<NodeId>,
     },
 }

@@ -79,13 +79,16 @@ impl<S: Clone + Ord> Ends<S> {
         });
     }
 
-    /// The sync was made.
-    pub(crate) fn take_sent(&mut self, now: Duration) {
+    /// The sync was made; gives whether there was anything of this in it.
+    pub(crate) fn take_sent(&mut self, now: Duration) -> bool {
+        let mut has_taken = false;
         self.change(|asked| {
             if asked.state == State::Sent {
                 asked.state = State::Taken(now);
+                has_taken = true;
             }
         });
+        has_taken
     }
 
     /// What was taken before this is forgotten.

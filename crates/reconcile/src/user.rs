@@ -240,8 +240,7 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
     }
 
     /// All parts have been written: what they named is in.
-    pub(crate) fn take_sent(&mut self, now: Duration) {
-        self.ends.take_sent(now);
+    pub(crate) fn take_sent(&mut self) {
         for held in &mut self.locals {
             self.is_untold |= held.take_sent();
         }

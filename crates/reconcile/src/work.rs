@@ -156,12 +156,13 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
                 let call = Call::RemoveUser { node, user: user.clone(), seq: self.seq };
                 return Some((Pending::RemoveUser { node, user }, call));
             }
-            if known.is_listed || known.locals.is_empty() {
+            if known.is_listed || known.locals.is_empty() && !known.ends.has_asked() {
                 self.seq += 1;
                 known.start_parts(self.seq, self.round, self.config.fields_per_sync);
                 return self.next_part(&user);
             }
-            // Before the first field: should this node die in between, the field is found.
+            // Before the first field: should this node die in between, the field is found. Before an end as well: whoever
+            // finds the user then tells the nodes that it should have told.
             known.busy += 1;
             self.seq += 1;
             known.may_be_listed = true;

@@ -79,6 +79,7 @@ impl Node {
                     | Call::Renew { .. }
                     | Call::Nodes
                     | Call::AddUser { .. }
+                    | Call::RemoveUser { .. }
                     | Call::Publish { .. }
                     | Call::Announce(_)
             )

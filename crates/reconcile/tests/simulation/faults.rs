@@ -119,6 +119,7 @@ fn fault(world: &mut World) {
         }
         _ => {
             world.log(|| "flushall".to_owned());
+            world.taken.clear();
             world.redis.data = Data::default();
         }
     }

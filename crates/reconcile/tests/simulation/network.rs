@@ -1,6 +1,6 @@
 //! The lines between nodes and Redis: delays in order, ends with what is under way lost or late, lost replies.
 
-use reconcile::{Call, CallId};
+use reconcile::{Call, CallId, Reply};
 
 use super::oracle;
 use super::redis::Calls;
@@ -88,6 +88,12 @@ impl World {
         };
         let reply = self.redis.execute(redis_now, &call);
         if let Call::Sync(sync) = &call {
+            // One connection keeps the order of the two, which is not so here when it ends.
+            let is_listed =
+                self.redis.data.sets.get(&sync.node).is_some_and(|set| set.contains_key(&sync.user));
+            if is_listed && matches!(&reply, Ok(Reply::Synced(synced)) if !synced.is_stale) {
+                self.taken.extend(&sync.ends);
+            }
             oracle::check_admitted(self, &before, sync);
         }
         self.log(|| format!("{proc} {id:?} {call:?}{} -> {reply:?}", if is_current { "" } else { " LATE" }));

@@ -62,12 +62,15 @@ pub fn check_gone(world: &World, killed: usize) {
     }
 }
 
-/// Whoever a node that still lives was told to end has ended.
+/// What a node was told to end has ended, if that node still lives or Redis has been told.
 pub fn check_asked(world: &World) {
     let open = open(world);
+    let is_open = |session: &u64| open.values().any(|locals| locals.contains_key(session));
     for (session, by) in world.asked.iter().filter(|(_, by)| !world.procs[*by].is_dead) {
-        let is_open = open.values().any(|locals| locals.contains_key(session));
-        assert!(!is_open, "{session}, that {by} was told to end, is open");
+        assert!(!is_open(session), "{session}, that {by} was told to end, is open");
+    }
+    for session in &world.taken {
+        assert!(!is_open(session), "{session}, that Redis was told to end, is open");
     }
 }
 

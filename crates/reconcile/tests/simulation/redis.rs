@@ -124,6 +124,7 @@ impl Redis {
                 };
                 let synced = script::sync(&mut self.data, &self.config, now, None, &sync);
                 let mut holders: Vec<_> = synced.list.iter().map(|entry| entry.node).collect();
+                holders.extend(synced.owners);
                 holders.sort_unstable();
                 holders.dedup();
                 Reply::Reaped { revision: synced.revision, holders }

@@ -28,6 +28,8 @@ pub struct World {
     pub procs: Vec<Proc>,
     /// Sessions that are to end, and who was told so.
     pub asked: Vec<(u64, usize)>,
+    /// Those of them that Redis has been told of, and has not lost.
+    pub taken: BTreeSet<u64>,
     pub events: BTreeMap<(u64, u64), Happening>,
     count: u64,
     /// Percent of replies that are lost.
@@ -120,6 +122,7 @@ impl World {
             snapshot: Data::default(),
             procs: Vec::new(),
             asked: Vec::new(),
+            taken: BTreeSet::new(),
             events: BTreeMap::new(),
             count: 0,
             loss: 0,
@@ -257,6 +260,7 @@ impl World {
             Happening::RedisUp { is_empty } => {
                 // What was under way to the Redis before ended with it.
                 self.events.retain(|_, happening| !matches!(happening, Happening::Arrive { .. }));
+                self.taken.clear();
                 self.redis.data = if is_empty { Data::default() } else { self.snapshot.clone() };
                 self.server = Some(self.random.next());
                 self.log(|| format!("redis up, empty: {is_empty}"));
