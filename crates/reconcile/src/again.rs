@@ -3,6 +3,7 @@
 
 use crate::call::{Call, Message};
 use crate::reconcile::Reconciler;
+use crate::user::User;
 use crate::work::Pending;
 
 impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
@@ -32,11 +33,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         self.peers.distrust(self.now);
         // The lease was lost as well, or it is known at once that it was not.
         self.lease.hurry(self.now);
-        for user in self.users.values_mut() {
-            // What is missing now is known to be missing: to find it missing again is no other loss.
-            user.stored = 0;
-            user.wanted = 0;
-        }
+        self.users.values_mut().for_each(User::forget_stored);
         if is_own_finding {
             let message = Message::Loss { from: self.lease.node() };
             self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));

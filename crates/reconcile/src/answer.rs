@@ -7,6 +7,7 @@ use crate::call::{Call, CallId, Event, Failed, NodeId, Reply, Synced};
 use crate::lease::Outcome;
 use crate::reconcile::{Reconciler, Timer};
 use crate::trust::Channel;
+use crate::user::User;
 use crate::work::{Pending, Sent};
 
 impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
@@ -131,7 +132,13 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
 
     fn leased(&mut self, sent: Duration, is_held: Option<bool>) {
         match self.lease.handle_reply(self.now, sent, is_held) {
-            Outcome::Same | Outcome::Claimed => {}
+            Outcome::Same => {}
+            Outcome::Claimed { ended } => {
+                // Taken for dead so long ago, what it had may have been reaped and the revisions forgotten. That is no loss.
+                if ended.is_some_and(|ended| self.now >= ended + self.config.keep()) {
+                    self.users.values_mut().for_each(User::forget_stored);
+                }
+            }
             // Not confirmed since the last loss was found: it is the same loss, and is being seen to.
             Outcome::Lost { confirmed } if self.trust.is_loss_known(confirmed) => {}
             Outcome::Lost { .. } => self.lose(true),

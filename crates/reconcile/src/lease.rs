@@ -13,6 +13,8 @@ pub(crate) struct Lease {
     pub(crate) former: Vec<NodeId>,
     /// The id before this was held, so something may have been said under it.
     was_held: bool,
+    /// When the last one that was held ended, until another one is.
+    ended: Option<Duration>,
     ttl: Duration,
     state: State,
     /// A claim or a renewal is not made before this.
@@ -33,7 +35,10 @@ pub(crate) enum Outcome {
     /// Nothing new.
     Same,
     /// The lease is held from now on.
-    Claimed,
+    Claimed {
+        /** When the one before it ended. */
+        ended: Option<Duration>,
+    },
     /// It was renewed in time, and is gone: Redis has lost it.
     Lost {
         /** When the last renewal that was made was sent. */
@@ -43,13 +48,21 @@ pub(crate) enum Outcome {
 
 impl Lease {
     pub(crate) fn new(node: NodeId, ttl: Duration) -> Self {
-        Self { node, former: Vec::new(), was_held: false, ttl, state: State::Fresh, next: Duration::ZERO }
+        Self {
+            node,
+            former: Vec::new(),
+            was_held: false,
+            ended: None,
+            ttl,
+            state: State::Fresh,
+            next: Duration::ZERO,
+        }
     }
 
     /// A lease that has ended by this node's own clock has ended, whatever Redis says later.
     pub(crate) fn handle_time(&mut self, now: Duration) {
         if matches!(self.state, State::Held { until, .. } if now >= until) {
-            self.end();
+            self.end(now);
         }
     }
 
@@ -76,7 +89,7 @@ impl Lease {
             (State::Claiming, Some(true)) if now < until => {
                 self.state = State::Held { since: now, until, is_renewing: false };
                 self.next = sent + self.ttl / 3;
-                Outcome::Claimed
+                Outcome::Claimed { ended: self.ended.take() }
             }
             (State::Claiming, _) => {
                 // It may have been made, or be made later: the id is burnt. Nothing was written under it.
@@ -92,7 +105,7 @@ impl Lease {
             }
             (State::Held { until: end, .. }, Some(false)) => {
                 let confirmed = end.saturating_sub(self.ttl);
-                self.end();
+                self.end(now);
                 Outcome::Lost { confirmed }
             }
             (State::Held { is_renewing, .. }, None) => {
@@ -116,11 +129,15 @@ impl Lease {
         std::mem::take(&mut self.was_held)
     }
 
-    /// Ends it from this side. Its fields are dropped by the syncs under the next id.
-    pub(crate) fn end(&mut self) {
-        if matches!(self.state, State::Held { .. }) {
-            self.former.push(self.node);
-            self.was_held = true;
+    /// Ends it from this side, once more if it has ended already. Its fields are dropped by the syncs under the next id.
+    pub(crate) fn end(&mut self, now: Duration) {
+        match self.state {
+            State::Held { until, .. } => {
+                self.former.push(self.node);
+                self.was_held = true;
+                self.ended = Some(until.min(now));
+            }
+            _ => self.ended = self.ended.map(|_| now),
         }
         self.state = State::Wanted;
         self.next = Duration::ZERO;

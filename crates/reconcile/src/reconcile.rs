@@ -157,7 +157,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     pub fn handle_connected(&mut self, now: Duration, server: u64) {
         self.begin(now);
         if self.trust.handle_connected(server) {
-            self.lease.end();
+            self.lease.end(now);
         }
         self.peers.distrust(now);
         self.say_all();

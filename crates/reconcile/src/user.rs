@@ -132,6 +132,12 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
         true
     }
 
+    /// Redis may have less than it had: to find that missing is no loss, or no other one.
+    pub(crate) fn forget_stored(&mut self) {
+        self.stored = 0;
+        self.wanted = 0;
+    }
+
     pub(crate) fn note_empty(&mut self, now: Duration) {
         let since = self.empty_since.unwrap_or(now);
         self.empty_since = self.locals.is_empty().then_some(since);

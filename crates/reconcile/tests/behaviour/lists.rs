@@ -167,3 +167,19 @@ fn list_that_was_asked_for_before_a_death_is_asked_for_again() {
     node.done(500);
     assert_eq!(node.sync().1.dead, [OTHER]);
 }
+
+#[test]
+fn what_redis_has_forgotten_while_this_node_was_cut_off_for_long_is_no_loss() {
+    let mut node = Node::new();
+    node.join(1);
+    node.done(500);
+    node.reconciler.handle_disconnected(node.now);
+    node.run_for(10 * LEASE);
+    node.reconciler.handle_connected(node.now, 7);
+    node.run_for(Duration::from_millis(200));
+    let sync = node.answer(|synced| synced.before = 0);
+    assert_eq!((sync.held, sync.highest), (0, 501));
+    let is_loss = |call: &Call<u8, u8, u8>| matches!(call, Call::Announce(Message::Loss { .. }));
+    assert!(!node.calls.iter().any(|(_, call)| is_loss(call)), "{:?}", node.calls);
+    assert_eq!(node.last().0, [1, 200]);
+}
