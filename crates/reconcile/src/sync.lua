@@ -3,12 +3,14 @@
 --
 -- KEYS[1]  {user}:s  hash: session id -> "<node> <seq> <order> <login> <item>", or of one that has ended, until its node
 --          has taken that in, "<node> <seq> !<why> <until µs>"; node "-" is no node
--- KEYS[2]  {user}:r  hash: "r" -> revision; "n<node>" -> last seq of that node, or "x<µs>": the id is dead, and nothing is
---          taken from it until then. A key of its own, since it has to outlive the last session: a revision that is missing
---          means that data was lost, and a late write of an earlier set must find the later seq.
+-- KEYS[2]  {user}:r  hash: "r" -> revision; "n<node>" -> last seq of that node, "<seq> <until µs>" when it has nothing here
+--          any more, or "x <until µs>": the id is dead, and nothing is taken from it. A key of its own, since it has to
+--          outlive the last session: a revision that is missing means that data was lost, and a late write of an earlier
+--          set must find the later seq.
 -- ARGV     1 node ('' for none)  2 seq  3 part (from 0)  4 is last part ('1')  5 highest revision told by the caller
 --          6 cap of the user ('' for none)  7 cap of a login ('' for none)  8 '1' to evict the oldest, else one more is refused
---          9 how long key 2 outlives the last session, a dead id is refused and what nobody has said is ended, in ms
+--          9 how long key 2 outlives the last session and what it says of a node the node, and how long the end of a session
+--          that nobody has said is kept, in ms: a late write may arrive so late
 --          10 how long the mark of an ended session waits for its node, in ms
 --          11 number of dead ids, 12 number of sessions to end; then the former, then the latter; then for each session:
 --          id, '1' if it is a join, order, login, id of the session that it replaces ('' for none), item
@@ -42,15 +44,16 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local before = 0
 local fence = nil
 local fences = redis.call('HGETALL', meta)
-local over = {} -- dead ids whose time is over
+local over = {} -- nodes that are dead or gone, and whose time is over
 for i = 1, #fences, 2 do
   local of, value = fences[i], fences[i + 1]
+  local last, until_us = string.match(value, '^(%w+) ?(%d*)$')
   if of == 'r' then
     before = tonumber(value)
-  elseif string.sub(value, 1, 1) == 'x' and tonumber(string.sub(value, 2)) < now then
+  elseif last and until_us ~= '' and tonumber(until_us) < now then
     over[#over + 1] = of
   elseif of == 'n' .. node then
-    fence = value
+    fence = last
   end
 end
 
@@ -137,7 +140,7 @@ local is_stale = false
 if node ~= '' then
   if fence == nil then
     is_stale = part > 0 -- the parts before it have been lost
-  elseif string.sub(fence, 1, 1) == 'x' then
+  elseif fence == 'x' then
     is_stale = true
   elseif part == 0 then
     is_stale = seq <= tonumber(fence)
@@ -298,12 +301,17 @@ end
 for _, of in ipairs(over) do
   redis.call('HDEL', meta, of)
 end
+local until_us = whole(now + keep_ms * 1000)
 if node ~= '' then
-  redis.call('HSET', meta, 'n' .. node, whole(seq))
+  local is_here = false
+  for _, session in ipairs(names) do
+    local one = live[session] or ended[session] or unknown[session]
+    is_here = is_here or (one ~= nil and one.of == node)
+  end
+  redis.call('HSET', meta, 'n' .. node, is_here and whole(seq) or whole(seq) .. ' ' .. until_us)
 end
-local until_us = 'x' .. whole(now + keep_ms * 1000)
 for id in pairs(dead) do
-  redis.call('HSET', meta, 'n' .. id, until_us)
+  redis.call('HSET', meta, 'n' .. id, 'x ' .. until_us)
 end
 
 -- The same revision when nothing has changed: a node that only asks must not make the others ask.

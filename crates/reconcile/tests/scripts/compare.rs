@@ -200,7 +200,10 @@ impl Pair {
         };
         let is_same = stored.len() == revision.fences.len()
             && stored.iter().zip(&revision.fences).all(|((node, fence), (of, other))| match (fence, other) {
-                (Fence::Seq(seq), Fence::Seq(other)) => node == of && seq == other,
+                (Fence::Seq(seq, None), Fence::Seq(other, None)) => node == of && seq == other,
+                (Fence::Seq(seq, Some(until)), Fence::Seq(other, Some(wanted))) => {
+                    node == of && seq == other && is_near(*until, *wanted)
+                }
                 (Fence::Dead(until), Fence::Dead(other)) => node == of && is_near(*until, *other),
                 _ => false,
             });
@@ -225,15 +228,19 @@ impl Pair {
         }
     }
 
-    /// The time in which nothing is taken from a dead id is over.
+    /// The time for which it is known that a node is dead, or how far it came, is over.
     fn age_fence(&mut self, user: u64) {
         let past = self.time() - 1_000_000;
         let fences =
             self.model.revisions.get_mut(&user).into_iter().flat_map(|revision| &mut revision.fences);
-        let mut dead = fences.filter(|(_, fence)| matches!(fence, Fence::Dead(_)));
-        if let Some((node, fence)) = dead.next() {
-            *fence = Fence::Dead(past);
-            self.server.call(&["HSET", &keys(user)[1], &format!("nn{}", node.0), &format!("x{past}")]);
+        let mut ending: Vec<_> = fences.filter(|(_, fence)| fence.until().is_some()).collect();
+        let place = self.random.below(ending.len() as u64) as usize;
+        if let Some((node, fence)) = ending.get_mut(place) {
+            **fence = match fence {
+                Fence::Seq(seq, _) => Fence::Seq(*seq, Some(past)),
+                Fence::Dead(_) => Fence::Dead(past),
+            };
+            self.server.call(&["HSET", &keys(user)[1], &format!("nn{}", node.0), &user::fence(fence)]);
         }
     }
 

@@ -38,6 +38,14 @@ pub fn mark(mark: &Mark) -> Vec<u8> {
     format!("{node} {} !{} {}", mark.seq, mark.why.word(), mark.until).into_bytes()
 }
 
+pub fn fence(fence: &Fence) -> String {
+    match fence {
+        Fence::Seq(seq, None) => seq.to_string(),
+        Fence::Seq(seq, Some(until)) => format!("{seq} {until}"),
+        Fence::Dead(until) => format!("x {until}"),
+    }
+}
+
 /// The time in a mark.
 pub fn until(value: &[u8]) -> u64 {
     number(value.rsplit(|byte| *byte == b' ').next().unwrap())
@@ -45,9 +53,10 @@ pub fn until(value: &[u8]) -> u64 {
 
 pub fn fences(texts: &[Vec<u8>]) -> BTreeMap<NodeId, Fence> {
     let of = |name: &[u8]| name.strip_prefix(b"n").map(node);
-    let fence = |value: &[u8]| match value.strip_prefix(b"x") {
-        Some(until) => Fence::Dead(number(until)),
-        None => Fence::Seq(number(value)),
+    let fence = |value: &[u8]| match value.iter().position(|byte| *byte == b' ') {
+        Some(1) if value[0] == b'x' => Fence::Dead(number(&value[2..])),
+        Some(place) => Fence::Seq(number(&value[..place]), Some(number(&value[place + 1..]))),
+        None => Fence::Seq(number(value), None),
     };
     texts.chunks(2).filter_map(|pair| Some((of(&pair[0])?, fence(&pair[1])))).collect()
 }

@@ -51,9 +51,19 @@ pub struct Revision {
 
 #[derive(Debug, Clone)]
 pub enum Fence {
-    Seq(u64),
+    /// The last one, and until when that is known, when the node has nothing here any more.
+    Seq(u64, Option<u64>),
     /// Nothing of this id is taken any more, until then.
     Dead(u64),
+}
+
+impl Fence {
+    pub fn until(&self) -> Option<u64> {
+        match self {
+            Self::Seq(_, until) => *until,
+            Self::Dead(until) => Some(*until),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -37,14 +37,17 @@ pub fn sync(
     if !is_stale && !is_reader {
         run.write();
         let (has_changed, is_empty) = (run.has_changed, run.live.is_empty());
-        if let Some(own) = own {
-            revision.fences.insert(own, Fence::Seq(sync.seq));
-        }
         let keep = config.keep().as_micros() as u64;
+        if let Some(own) = own {
+            let is_here = run.live.values().any(|value| value.node == own)
+                || run.marks.values().any(|mark| mark.node == Some(own));
+            let until = if is_here { None } else { Some(now + keep) };
+            revision.fences.insert(own, Fence::Seq(sync.seq, until));
+        }
         for dead in &sync.dead {
             revision.fences.insert(*dead, Fence::Dead(now + keep));
         }
-        revision.fences.retain(|_, fence| !matches!(fence, Fence::Dead(until) if *until < now));
+        revision.fences.retain(|_, fence| fence.until().is_none_or(|until| until >= now));
         if has_changed || sync.highest > before && !is_empty {
             revision.revision = (before + 1).max(sync.highest + 1).max(now);
         }
@@ -58,11 +61,12 @@ pub fn sync(
 }
 
 fn is_stale(revision: &Revision, now: u64, own: NodeId, sync: &Sync<u64, u64, u64>) -> bool {
-    match revision.fences.get(&own) {
-        Some(Fence::Dead(until)) if *until >= now => true,
-        Some(Fence::Seq(seq)) if sync.part == 0 => sync.seq <= *seq,
-        Some(Fence::Seq(seq)) => sync.seq != *seq,
-        _ => sync.part > 0,
+    let fence = revision.fences.get(&own).filter(|fence| fence.until().is_none_or(|until| until >= now));
+    match fence {
+        Some(Fence::Dead(_)) => true,
+        Some(Fence::Seq(seq, _)) if sync.part == 0 => sync.seq <= *seq,
+        Some(Fence::Seq(seq, _)) => sync.seq != *seq,
+        None => sync.part > 0,
     }
 }
 
