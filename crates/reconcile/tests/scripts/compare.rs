@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use reconcile::script::{REMOVE, SYNC, read_args, sync_args};
-use reconcile::{Caps, Config, Entry, Field, Login, NodeId, Sync, Synced, Why};
+use reconcile::{Caps, Config, Entry, NodeId, Sync, Synced, Why};
 
+use super::draw;
 use super::random::Random;
 use super::redis::{Data, Fence};
 use super::script;
 use super::server::Server;
-use super::user::{self, ITEMS, Text};
+use super::user::{self, Text};
 
 struct Pair {
     random: Random,
@@ -77,59 +78,16 @@ impl Pair {
             }
             1..6 => self.age_mark(user),
             6..10 => self.age_fence(user),
-            10..14 => self.run(round, None, &self.nothing(user)),
+            10..14 => self.run(round, None, &draw::nothing(user)),
             14..22 => {
                 let dead = NodeId(self.random.below(4));
-                let sync = Sync { dead: vec![dead], ..self.nothing(user) };
+                let sync = Sync { dead: vec![dead], ..draw::nothing(user) };
                 self.run(round, None, &sync);
             }
             _ => {
-                let sync = self.draw_sync(user);
+                let sync = draw::sync(&mut self.random, &mut self.seqs, &self.model, user);
                 self.run(round, Some(sync.node), &sync);
             }
-        }
-    }
-
-    fn nothing(&self, user: u64) -> Sync<u64, u64, u64> {
-        let (fields, ends, dead) = (Vec::new(), Vec::new(), Vec::new());
-        let (node, seq, part, held, highest) = (NodeId(0), 0, 0, 0, 0);
-        Sync { user, node, seq, part, is_last: true, fields, ends, held, highest, dead }
-    }
-
-    fn draw_sync(&mut self, user: u64) -> Sync<u64, u64, u64> {
-        let random = &mut self.random;
-        let node = NodeId(random.below(5));
-        let seq = self.seqs.entry(node).or_default();
-        *seq += 1;
-        let seq = if random.chance(90) { *seq } else { seq.saturating_sub(random.below(30)).max(1) };
-        let told = self.model.revisions.get(&user).map_or(0, |revision| revision.revision);
-        let mut sessions: Vec<u64> = (0..16).collect();
-        let fields = (0..random.below(6)).map(|_| {
-            let session = sessions.swap_remove(random.below(sessions.len() as u64) as usize);
-            Field {
-                session,
-                order: random.below(6),
-                login: Login(["a", "b", "long-login"][random.below(3) as usize].into()),
-                item: random.below(ITEMS.len() as u64),
-                is_join: random.chance(60),
-                replaces: if random.chance(30) { Some(random.below(16)) } else { None },
-            }
-        });
-        let fields = fields.collect();
-        let asked = if random.chance(20) { random.below(4) } else { 0 };
-        let ends: BTreeSet<u64> = (0..asked).map(|_| random.below(16)).collect();
-        let dead = (0..5).map(NodeId).filter(|dead| *dead != node && random.chance(3)).collect();
-        Sync {
-            user,
-            node,
-            seq,
-            part: u32::from(random.chance(25)),
-            is_last: random.chance(80),
-            fields,
-            ends: ends.into_iter().collect(),
-            held: 0,
-            highest: if random.chance(70) { 0 } else { (told + random.below(12)).saturating_sub(1) },
-            dead,
         }
     }
 

@@ -13,5 +13,6 @@ mod redis;
 mod script;
 mod server;
 mod user;
+mod draw;
 mod compare;
 mod shapes;
