@@ -11,6 +11,7 @@ pub mod script;
 pub mod reconcile;
 mod work;
 mod answer;
+mod learn;
 mod again;
 mod trust;
 mod user;

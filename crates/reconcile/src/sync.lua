@@ -89,16 +89,17 @@ local has_changed = false
 local old = redis.call('HGETALL', sessions)
 for i = 1, #old, 2 do
   local session, value = old[i], old[i + 1]
-  local of, of_seq, rest = string.match(value, '^(%S+) (%d+) (.*)$')
   name(session)
+  local of, of_seq, order, login, item = string.match(value, '^(%S+) (%d+) (%d+) ([^ ]*) (.*)$')
   if of ~= nil then
-    local order, login, item = string.match(rest, '^(%d+) (%S*) (.*)$')
-    local why, until_us = string.match(rest, '^!(%S+) (%d+)$')
-    if order ~= nil then
-      add(session, of, tonumber(of_seq), tonumber(order), login, item, value)
-    elseif why ~= nil then
+    add(session, of, tonumber(of_seq), tonumber(order), login, item, value)
+  else
+    local rest, why, until_us
+    of, of_seq, rest = string.match(value, '^(%S+) (%d+) (.*)$')
+    why, until_us = string.match(rest or '', '^!(%S+) (%d+)$')
+    if why ~= nil then
       ended[session] = { of = of, seq = tonumber(of_seq), why = why, until_us = tonumber(until_us) }
-    else
+    elseif of ~= nil then
       unknown[session] = { of = of, seq = tonumber(of_seq) }
     end
   end

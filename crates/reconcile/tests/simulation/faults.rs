@@ -1,5 +1,6 @@
 //! What goes wrong.
 
+use super::network::Fate;
 use super::oracle;
 use super::people::act;
 use super::redis::Data;
@@ -143,6 +144,9 @@ pub fn quiet(world: &mut World) {
     world.loss = 0;
     world.still_until = world.now;
     world.redis.out_of_memory = false;
+    for fate in world.fates.values_mut().filter(|fate| matches!(fate, Fate::HeldBack(_))) {
+        *fate = Fate::Sent;
+    }
     for proc in &mut world.procs {
         proc.paused_until = world.now;
     }

@@ -8,6 +8,7 @@ mod random;
 mod redis;
 mod script;
 mod world;
+mod caller;
 mod network;
 mod people;
 mod faults;

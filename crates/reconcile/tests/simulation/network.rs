@@ -14,6 +14,19 @@ pub struct Line {
     pub last_arrival: u64,
 }
 
+/// What becomes of calls on a line that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    /// The line ended before they were sent.
+    Lost,
+    /// They are done late, and nobody is told.
+    Sent,
+    /// The kernel of a node that was cut off still sends them again, until then.
+    HeldBack(u64),
+    /// Each has one of its own, as if on lines of its own.
+    OneByOne,
+}
+
 impl World {
     pub fn line(&mut self, proc: usize, is_channel: bool) -> &mut Line {
         let proc = &mut self.procs[proc];
@@ -71,14 +84,19 @@ impl World {
             return;
         }
         let is_current = self.line(proc, is_channel).epoch == epoch && self.line(proc, is_channel).is_up;
-        if !is_current && self.random.chance(50) {
-            return; // the line ended before it was sent; otherwise it is done late and nobody is told
-        }
-        if !is_current && self.now < 60 * SECOND && self.random.chance(40) {
-            // Still being sent again by the kernel of a node that was cut off.
-            let delay = self.random.below(25 * SECOND);
-            self.after(delay, Happening::Arrive { proc, epoch, is_channel, id, call });
-            return;
+        let fate = if is_current { Fate::Sent } else { self.fate(proc, epoch, is_channel) };
+        let fate_of_one = match fate {
+            Fate::OneByOne => self.draw_fate(),
+            other => other,
+        };
+        match fate_of_one {
+            Fate::Lost => return,
+            Fate::HeldBack(until) if until > self.now => {
+                let delay = until - self.now;
+                self.after(delay, Happening::Arrive { proc, epoch, is_channel, id, call });
+                return;
+            }
+            _ => {}
         }
         self.check_dead(proc, &call);
         let redis_now = self.redis_now();
@@ -122,6 +140,26 @@ impl World {
         if is_current && !self.random.chance(self.loss) {
             let delay = self.delay();
             self.after(delay, Happening::Answer { proc, epoch, is_channel, id, reply });
+        }
+    }
+
+    /// What becomes of what is under way on a line that has ended.
+    fn fate(&mut self, proc: usize, epoch: u64, is_channel: bool) -> Fate {
+        if let Some(fate) = self.fates.get(&(proc, epoch, is_channel)) {
+            return *fate;
+        }
+        let fate = if self.random.chance(50) { Fate::OneByOne } else { self.draw_fate() };
+        self.fates.insert((proc, epoch, is_channel), fate);
+        fate
+    }
+
+    fn draw_fate(&mut self) -> Fate {
+        if self.random.chance(50) {
+            Fate::Lost
+        } else if self.now < 60 * SECOND && self.random.chance(40) {
+            Fate::HeldBack(self.now + self.random.below(25 * SECOND))
+        } else {
+            Fate::Sent
         }
     }
 

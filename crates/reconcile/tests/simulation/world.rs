@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use reconcile::{CallId, Caps, Config, Event, Failed, Local, Message, NodeId, Reconciler, Snapshot};
+use reconcile::{CallId, Caps, Config, Failed, Local, Message, NodeId, Reconciler, Snapshot};
 
-use super::network::Line;
+use super::network::{Fate, Line};
 use super::random::Random;
 use super::redis::{Calls, Data, Redis, Replies};
 
@@ -31,6 +31,8 @@ pub struct World {
     /// Those of them that Redis has been told of, and has not lost.
     pub taken: BTreeSet<u64>,
     pub events: BTreeMap<(u64, u64), Happening>,
+    /// Of lines that have ended, by process and epoch.
+    pub fates: BTreeMap<(usize, u64, bool), Fate>,
     count: u64,
     /// Percent of replies that are lost.
     pub loss: u64,
@@ -52,7 +54,7 @@ pub struct Proc {
     pub ended: BTreeSet<u64>,
     pub told: BTreeMap<u64, Snapshot<u64, u64, u64>>,
     pub refused: BTreeSet<u64>,
-    highest: BTreeMap<u64, u64>,
+    pub highest: BTreeMap<u64, u64>,
     pub connection: Line,
     pub channel: Line,
     pub subscribed: BTreeSet<NodeId>,
@@ -124,6 +126,7 @@ impl World {
             asked: Vec::new(),
             taken: BTreeSet::new(),
             events: BTreeMap::new(),
+            fates: BTreeMap::new(),
             count: 0,
             loss: 0,
             user_calls: Vec::new(),
@@ -316,55 +319,6 @@ impl World {
             }
             let key = self.after(at - self.now, Happening::Tick { proc });
             self.procs[proc].tick = Some(key);
-        }
-    }
-
-    /// The caller says what it has of a user.
-    pub fn say(&mut self, proc: usize, user: u64) {
-        let now = self.local(proc);
-        let node = &mut self.procs[proc];
-        let all = [node.sessions.get(&user), node.closing.get(&user)].into_iter().flatten();
-        let locals = all.flat_map(|sessions| sessions.values().cloned()).collect();
-        node.reconciler.handle_sessions(now, user, locals);
-        self.settle(proc);
-    }
-
-    /// A session that the caller is still to close, unless it has left just now.
-    fn close(&mut self, proc: usize, user: u64, session: u64) {
-        let node = &mut self.procs[proc];
-        assert!(node.ended.insert(session), "{session} of {user} has ended twice");
-        let Some(local) = node.sessions.entry(user).or_default().remove(&session) else {
-            return;
-        };
-        node.closing.entry(user).or_default().insert(session, local);
-        let delay = self.random.below(500 * MS);
-        self.after(delay, Happening::Closed { proc, user, session });
-    }
-
-    fn tell(&mut self, proc: usize, event: Event<u64, u64, u64>) {
-        self.log(|| format!("{proc} {event:?}"));
-        let node = &mut self.procs[proc];
-        match event {
-            Event::Tell(snapshot) => {
-                let highest = node.highest.entry(snapshot.user).or_default();
-                assert!(snapshot.revision > *highest, "revision of {proc}: {snapshot:?} after {highest}");
-                *highest = snapshot.revision;
-                let unique: BTreeSet<_> = snapshot.list.iter().map(|entry| entry.session).collect();
-                assert_eq!(unique.len(), snapshot.list.len(), "a session twice: {snapshot:?}");
-                // Old data of Redis may hold it under an id that is dead, until that is reaped.
-                let own = snapshot.list.iter().filter(|entry| entry.node == node.reconciler.node());
-                let back = own.map(|entry| entry.session).find(|session| node.ended.contains(session));
-                assert_eq!(back, None, "a session has come back: {snapshot:?}");
-                node.told.insert(snapshot.user, snapshot);
-            }
-            Event::Refused { user, session } => {
-                let told = node.told.get(&user).into_iter().flat_map(|snapshot| &snapshot.list);
-                let was_told = told.into_iter().any(|entry| entry.session == session);
-                assert!(!was_told, "{session} of {user} refused after it was told");
-                node.refused.insert(session);
-                self.close(proc, user, session);
-            }
-            Event::Ended { user, session, .. } => self.close(proc, user, session),
         }
     }
 }

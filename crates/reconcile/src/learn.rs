@@ -1,0 +1,107 @@
+//! What the reply of a sync means: who is in, who is not, who has ended, and what the whole list is now.
+//! Does not know: other calls.
+
+use crate::call::{Call, Event, Failed, NodeId, Synced};
+use crate::reconcile::{Reconciler, Timer};
+use crate::work::Pending;
+
+impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
+    pub(crate) fn synced(&mut self, node: NodeId, user: U, round: u64, held: u64, mut synced: Synced<S, I>) {
+        let is_made = node == self.lease.node() && self.lease.is_held(self.now) && !synced.is_stale;
+        if !is_made {
+            // Made under a lease that has ended: others may have taken it away already.
+            return self.fail(Pending::Sync { node, user, round, held }, self.now, Failed::Error);
+        }
+        let now = self.now;
+        let Some(known) = self.users.get_mut(&user) else {
+            return;
+        };
+        known.busy -= 1;
+        // `held` is what was known when it was sent; a loss found since has been dealt with.
+        if synced.before < held && known.stored == held {
+            known.fail();
+            return self.lose(true);
+        }
+        known.owes_publish |= synced.revision != synced.before; // whichever part it was that changed something
+        let refused = known.refuse(now, std::mem::take(&mut synced.refused));
+        let refused = refused.into_iter().map(|session| Event::Refused { user: user.clone(), session });
+        self.events.extend(refused);
+        let ended = known.end(now, std::mem::take(&mut synced.ended)).into_iter();
+        self.events.extend(ended.map(|(session, why)| Event::Ended { user: user.clone(), session, why }));
+        if let Some(part) = self.next_part(&user) {
+            return self.backlog.push_back(part);
+        }
+        let Some(known) = self.users.get_mut(&user) else {
+            return;
+        };
+        // Without parts the call before it, which lists the user, has failed; that has been seen to.
+        if known.parts.take().is_none() || synced.revision < known.stored {
+            known.is_dirty = true; // or it is older than what is known here, and not to be told
+            return self.enqueue(&user);
+        }
+        self.learn(node, user, round, synced);
+    }
+
+    /// All of a user's set has been written, and this is the whole list.
+    fn learn(&mut self, node: NodeId, user: U, round: u64, synced: Synced<S, I>) {
+        let revision = synced.revision;
+        let (now, is_complete, may_reap) = (self.now, self.is_complete(), self.may_reap());
+        let Some(known) = self.users.get_mut(&user) else {
+            return;
+        };
+        if round == self.round {
+            // Otherwise it may be of a time before Redis lost what it had; then it is no measure of a loss.
+            known.stored = revision;
+            self.highest = self.highest.max(revision);
+        }
+        if !known.owes_publish {
+            known.attempts = 0;
+        }
+        known.is_late = false;
+        let is_said = round == self.round && known.round != round;
+        known.round = known.round.max(round);
+        known.take_sent();
+        if known.ends.take_sent(now) {
+            self.timers.insert((now + self.config.keep(), Timer::Forget, user.clone()));
+        }
+        let others = synced.list.into_iter().filter(|entry| entry.node != node);
+        let mut others: Vec<_> = others.collect();
+        others.sort_unstable_by(|one, other| (one.order, &one.session).cmp(&(other.order, &other.session)));
+        let mut holders: Vec<NodeId> = others.iter().map(|entry| entry.node).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        let has_dead = may_reap && holders.iter().any(|holder| self.peers.is_dead(now, *holder));
+        let has_changed = others != known.others || known.is_untold || known.stored > known.told;
+        known.others = others;
+        let complete = is_complete && known.round == self.round;
+        let is_news = has_changed || complete != known.told_complete;
+        if has_dead {
+            known.is_dirty = true; // sent before it was known that they are dead
+        }
+        known.changed_at = None;
+        if known.has_joining() {
+            // It came meanwhile, and waits from now on. All other changes are told now.
+            known.changed_at = Some(now);
+            self.timers.insert((now + self.config.ready_timeout, Timer::Ready, user.clone()));
+        }
+        holders.iter().for_each(|of| self.peers.handle_named(now, *of));
+        // Whose last session has ended has to hear of it as well.
+        holders.extend(synced.owners);
+        holders.sort_unstable();
+        holders.dedup();
+        known.owes_publish &= !holders.is_empty();
+        if known.owes_publish {
+            let call = Call::Publish { to: holders, user: user.clone(), revision };
+            self.backlog.push_back((Pending::Publish(Some(user.clone())), call));
+        }
+        if is_news {
+            self.tell(&user);
+        }
+        self.enqueue(&user);
+        self.check_forget(&user);
+        if is_said {
+            self.unsaid = self.unsaid.saturating_sub(1);
+            self.check_all_said();
+        }
+    }
+}
