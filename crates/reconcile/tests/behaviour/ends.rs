@@ -34,6 +34,18 @@ fn ended_session_stays_gone_while_the_caller_still_names_it() {
 }
 
 #[test]
+fn ended_session_is_remembered_as_long_as_it_is_named() {
+    let mut node = Node::new();
+    node.join(1);
+    node.answer(|synced| synced.ended = vec![(1, Why::Asked)]);
+    node.answer(|_| ());
+    node.run_for(5 * LEASE);
+    node.join(2);
+    let sync = node.sync().1;
+    assert_eq!(sync.fields.iter().map(|field| field.session).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn owner_of_an_ended_session_is_told_although_it_is_in_no_list_any_more() {
     let mut node = Node::new();
     node.join(1);

@@ -2,7 +2,7 @@
 
 use super::network::Fate;
 use super::oracle;
-use super::people::act;
+use super::people::{act, act_at};
 use super::redis::Data;
 use super::world::{Happening, LEASE, MS, SECOND, World};
 
@@ -31,14 +31,13 @@ impl Plan {
 pub fn play(world: &mut World, plan: Plan) {
     let calm_until = if plan == Plan::Kills { 2 * LEASE } else { 0 };
     let mut next_fault = calm_until + world.random.below(5 * SECOND);
-    let mut next_session = 1;
     let mut checks: Vec<(u64, usize)> = Vec::new();
     world.loss = if plan == Plan::Storm { world.random.below(3) } else { 0 };
     let busy = world.random.within(50 * MS, 400 * MS);
     while world.now < 60 * SECOND {
         let step = world.random.below(busy);
         world.run_until(world.now + step);
-        act(world, &mut next_session);
+        act(world);
         if plan == Plan::Calm {
             oracle::check_cap_now(world);
         }
@@ -73,6 +72,12 @@ fn kill(world: &mut World, plan: Plan) -> Option<usize> {
     let proc = self::living(world)?;
     if plan == Plan::Kills && proc == 0 {
         return None; // a node that is younger than a lease may not reap, so there has to be an older one
+    }
+    if world.random.chance(50) {
+        // In the middle of something.
+        act_at(world, proc);
+        let delay = world.random.below(15 * MS);
+        world.run_until(world.now + delay);
     }
     world.log(|| format!("kill {proc}"));
     world.cut(proc, false);

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile::caps::{Present, make_room};
-use reconcile::{Call, Entry, Local, Login, Sync};
+use reconcile::{Call, Entry, Field, Local, Login, Sync, Why};
 
 use super::people;
 use super::redis::Value;
 use super::world::{LEASE, SECOND, World};
 
 type Locals = BTreeMap<u64, Local<u64, u64>>;
+type Live = BTreeMap<u64, Value>;
 type Shown = (u64, u64, Login);
 
 /// The sessions that are really open.
@@ -75,7 +76,7 @@ pub fn check_asked(world: &World) {
 }
 
 /// Whom Redis has let in is not one too many.
-pub fn check_admitted(world: &World, before: &BTreeMap<u64, Value>, sync: &Sync<u64, u64, u64>) {
+pub fn check_admitted(world: &World, before: &Live, sync: &Sync<u64, u64, u64>) {
     let caps = world.redis.config.caps;
     let Some(now) = world.redis.data.hashes.get(&sync.user) else {
         return;
@@ -85,6 +86,27 @@ pub fn check_admitted(world: &World, before: &BTreeMap<u64, Value>, sync: &Sync<
             let of_login = now.values().filter(|value| value.login == field.login).count();
             assert!(now.len() <= caps.per_user, "too many of {}: {now:?}", sync.user);
             assert!(of_login <= caps.per_login, "too many of {} and {:?}: {now:?}", sync.user, field.login);
+            check_replaced(world, before, sync, field);
+        }
+    }
+}
+
+/// The session that one was let in for has ended if it is of the same login, and not otherwise.
+fn check_replaced(world: &World, before: &Live, sync: &Sync<u64, u64, u64>, field: &Field<u64, u64>) {
+    // Of no other one in the same call.
+    let concerns =
+        |other: &Field<u64, u64>, session| other.session == session || other.replaces == Some(session);
+    let is_clear = |session: &u64| sync.fields.iter().filter(|other| concerns(other, *session)).count() == 1;
+    let Some(replaced) = field.replaces.filter(is_clear) else {
+        return;
+    };
+    let is_open = world.redis.data.hashes[&sync.user].contains_key(&replaced);
+    let mark = world.redis.data.marks.get(&sync.user).and_then(|marks| marks.get(&replaced));
+    if let Some(old) = before.get(&replaced) {
+        let is_replaced = mark.is_some_and(|mark| mark.why == Why::Replaced);
+        match old.login == field.login {
+            true => assert!(!is_open, "{replaced} of {} is there beside {field:?}", sync.user),
+            false => assert!(!is_replaced, "{replaced} of {} had to go for {field:?}", sync.user),
         }
     }
 }

@@ -6,10 +6,13 @@ use super::faults::living;
 use super::world::{MS, World};
 
 /// A session comes, goes or changes somewhere, or is to end.
-pub fn act(world: &mut World, next_session: &mut u64) {
-    let Some(proc) = living(world) else {
-        return;
-    };
+pub fn act(world: &mut World) {
+    if let Some(proc) = living(world) {
+        act_at(world, proc);
+    }
+}
+
+pub fn act_at(world: &mut World, proc: usize) {
     if world.procs[proc].paused_until > world.now {
         return;
     }
@@ -23,8 +26,8 @@ pub fn act(world: &mut World, next_session: &mut u64) {
             world.procs[proc].sessions.entry(user).or_default().remove(&session);
         }
         _ => {
-            let session = *next_session;
-            *next_session += 1;
+            let session = world.next_session;
+            world.next_session += 1;
             let replaces = if world.random.chance(30) { any_session(world, user, session) } else { None };
             let login = login(world);
             join(world, proc, user, session, login, replaces);

@@ -34,6 +34,7 @@ pub struct World {
     /// Of lines that have ended, by process and epoch.
     pub fates: BTreeMap<(usize, u64, bool), Fate>,
     count: u64,
+    pub next_session: u64,
     /// Percent of replies that are lost.
     pub loss: u64,
     /// Calls for users since this was cleared.
@@ -128,6 +129,7 @@ impl World {
             events: BTreeMap::new(),
             fates: BTreeMap::new(),
             count: 0,
+            next_session: 1,
             loss: 0,
             user_calls: Vec::new(),
             trace: std::env::var("TRACE").is_ok(),
