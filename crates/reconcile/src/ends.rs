@@ -38,14 +38,16 @@ impl<S: Clone + Ord> Ends<S> {
         self.0.is_none()
     }
 
-    /// A session elsewhere is to end; `false` when that is known already.
+    /// A session elsewhere is to end; `false` when Redis is about to be told already. What it has taken is said again: who
+    /// asks twice still sees it.
     pub(crate) fn ask(&mut self, session: S) -> bool {
         let asked = &mut self.lists().asked;
-        let is_new = asked.iter().all(|known| known.session != session);
-        if is_new {
-            asked.push(Asked { session, state: State::Waiting });
+        match asked.iter_mut().find(|known| known.session == session) {
+            Some(known) if matches!(known.state, State::Taken(_)) => known.state = State::Waiting,
+            Some(_) => return false,
+            None => asked.push(Asked { session, state: State::Waiting }),
         }
-        is_new
+        true
     }
 
     /// Some of it may be lost with the data of Redis.

@@ -71,6 +71,8 @@ fn node_without_sessions_of_a_user_asks_for_an_end_until_redis_has_taken_it() {
     node.reply(id, Err(Failed::Error));
     node.run_for(LEASE / 20);
     assert_eq!(node.answer(|synced| synced.list.clear()).ends, [200]);
+    ask(&mut node, 200);
+    assert_eq!(node.answer(|synced| synced.list.clear()).ends, [200], "who asks again is heard");
     node.run_for(5 * LEASE);
     assert_eq!(node.reconciler.users(), 0);
 }
