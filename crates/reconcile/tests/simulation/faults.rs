@@ -80,9 +80,7 @@ fn kill(world: &mut World, plan: Plan) -> Option<usize> {
         world.run_until(world.now + delay);
     }
     world.log(|| format!("kill {proc}"));
-    world.cut(proc, false);
-    world.cut(proc, true);
-    world.procs[proc].is_dead = true;
+    world.kill(proc);
     let delay = world.random.within(SECOND, 15 * SECOND);
     world.after(delay, Happening::Start);
     Some(proc)

@@ -13,6 +13,7 @@ mod network;
 mod people;
 mod faults;
 mod oracle;
+mod midway;
 
 use faults::Plan;
 use world::{LEASE, SECOND, World};

@@ -56,6 +56,13 @@ impl World {
         self.after(delay, Happening::Notice { proc, epoch, is_channel });
     }
 
+    /// The process ends, and with it its lines.
+    pub fn kill(&mut self, proc: usize) {
+        self.cut(proc, false);
+        self.cut(proc, true);
+        self.procs[proc].is_dead = true;
+    }
+
     pub fn connect(&mut self, proc: usize, is_channel: bool) {
         let Some(server) = self.server.filter(|_| self.still_until <= self.now) else {
             let delay = self.random.within(50 * MS, 300 * MS);
