@@ -22,7 +22,9 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             known.fail();
             return self.lose(true);
         }
-        known.owes_publish |= synced.revision != synced.before; // whichever part it was that changed something
+        if let Some(parts) = &mut known.parts {
+            parts.has_changed |= synced.revision != synced.before;
+        }
         let refused = known.refuse(now, std::mem::take(&mut synced.refused));
         let refused = refused.into_iter().map(|session| Event::Refused { user: user.clone(), session });
         self.events.extend(refused);
@@ -35,7 +37,10 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             return;
         };
         // Without parts the call before it, which lists the user, has failed; that has been seen to.
-        if known.parts.take().is_none() || synced.revision < known.stored {
+        let parts = known.parts.take();
+        // Now, and not with each part: the reply of a publish before may come between two of them.
+        known.owes_publish |= parts.as_ref().is_none_or(|parts| parts.has_changed);
+        if parts.is_none() || synced.revision < known.stored {
             known.is_dirty = true; // or it is older than what is known here, and not to be told
             return self.enqueue(&user);
         }

@@ -61,6 +61,8 @@ pub(crate) struct Parts<S, I> {
     /// The round in which the first of them was sent: what was sent before a loss is not said again by the rest.
     pub(crate) round: u64,
     pub(crate) next: u32,
+    /// One of those before has changed something.
+    pub(crate) has_changed: bool,
     /// Said with the first.
     pub(crate) ends: Vec<S>,
     pub(crate) rest: VecDeque<Vec<Field<S, I>>>,
@@ -202,7 +204,8 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
         if rest.is_empty() {
             rest.push_back(Vec::new());
         }
-        self.parts = Some(Box::new(Parts { seq, round, next: 0, ends: self.ends.send(), rest }));
+        self.parts =
+            Some(Box::new(Parts { seq, round, next: 0, has_changed: false, ends: self.ends.send(), rest }));
         self.is_dirty = false;
     }
 
