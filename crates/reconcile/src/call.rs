@@ -153,7 +153,8 @@ pub struct Synced<S, I> {
     /// Sessions of this node that have been ended, those just named and others. They are not in the list, and not written
     /// again. Redis gives them with each reply until a full set of this node no longer names them.
     pub ended: Vec<(S, Why)>,
-    /// Other nodes that have not seen yet that a session of theirs has been ended.
+    /// Other nodes that have not seen yet that a session of theirs has been ended, or that Redis has lost all that they
+    /// have said of this user.
     pub owners: Vec<NodeId>,
 }
 

@@ -16,7 +16,8 @@
 --          id, '1' if it is a join, order, login, id of the session that it replaces ('' for none), item
 -- gives    { revision before ('0' for none), revision now, '1' if nothing was written for it came too late,
 --            { session, value, session, value, … }, { refused session, … },
---            { session that has ended, why, … }, of this node or just said, { other node of one that has ended, … } }
+--            { session that has ended, why, … }, of this node or just said,
+--            { other node of one that has ended, or of which key 1 has lost all, … } }
 --
 -- Releases side by side may rely on this: a value begins with the node and the seq, and the third word tells its shape,
 -- digits a session, "!" the mark of an end. What has another shape is of a later release: it is kept as long as its node
@@ -45,6 +46,7 @@ local before = 0
 local fence = nil
 local fences = redis.call('HGETALL', meta)
 local over = {} -- nodes that are dead or gone, and whose time is over
+local here = {} -- other nodes that have said something and not taken it back
 for i = 1, #fences, 2 do
   local of, value = fences[i], fences[i + 1]
   local last, until_us = string.match(value, '^(%w+) ?(%d*)$')
@@ -54,6 +56,8 @@ for i = 1, #fences, 2 do
     over[#over + 1] = of
   elseif of == 'n' .. node then
     fence = last
+  elseif last and until_us == '' then
+    here[#here + 1] = string.sub(of, 2)
   end
 end
 
@@ -112,8 +116,8 @@ for i = first_field, #ARGV, 6 do
 end
 
 local refused = {}
-local function reply(revision, is_stale)
-  local list, ends, owners = {}, {}, {}
+local function reply(revision, is_stale, robbed)
+  local list, ends, owners = {}, {}, robbed or {}
   local is_owner = {}
   for _, session in ipairs(names) do
     local one, mark = live[session], ended[session]
@@ -331,4 +335,18 @@ else
   redis.call('PEXPIRE', sessions, math.max(keep_ms, keep_ended_ms)) -- marks only, if anything
 end
 
-return reply(revision, false)
+-- What they have said is gone though nobody has dropped it: somebody has deleted key 1, or put something else there. They
+-- are told of the revision, and say it again.
+local has_something, robbed = {}, {}
+for _, session in ipairs(names) do
+  local one = live[session] or ended[session] or unknown[session]
+  if one then
+    has_something[one.of] = true
+  end
+end
+for _, of in ipairs(here) do
+  if not has_something[of] and not dead[of] then
+    robbed[#robbed + 1] = of
+  end
+end
+return reply(revision, false, robbed)

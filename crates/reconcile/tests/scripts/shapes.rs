@@ -92,3 +92,17 @@ fn shape_of_a_later_release_goes_with_its_node() {
     one.eval("EVALSHA", args).unwrap();
     assert_eq!(one.stored("s08"), None, "its node is dead");
 }
+
+#[test]
+fn whose_sessions_somebody_has_deleted_is_told_to_say_them_again() {
+    let mut one = One::start("robbed");
+    one.say(&[1], &[]);
+    // Node 2 has said something; then all is deleted but the revision and who has been here.
+    one.server.call(&["HSET", "{u}:r", "nn2", "1"]);
+    one.put("s02", "n2 1 5 a item");
+    assert_eq!(one.say(&[1], &[]).owners, []);
+    one.server.call(&["DEL", "{u}:s"]);
+    let said = one.say(&[1], &[]);
+    assert_eq!((said.owners, said.list.len()), (vec![NodeId(2)], 1));
+    assert!(said.revision > said.before);
+}

@@ -53,7 +53,17 @@ pub fn sync(
         }
         revision.until = is_empty.then_some(now + keep);
     }
-    let synced = run.reply(before, revision.revision, is_stale);
+    let mut robbed = Vec::new();
+    if !is_stale && !is_reader {
+        let has_nothing = |node: &NodeId| {
+            run.live.values().all(|value| value.node != *node)
+                && run.marks.values().all(|mark| mark.node != Some(*node))
+        };
+        let here = revision.fences.iter().filter(|(_, fence)| matches!(fence, Fence::Seq(_, None)));
+        robbed.extend(here.map(|(node, _)| *node).filter(|node| Some(*node) != own && has_nothing(node)));
+    }
+    let mut synced = run.reply(before, revision.revision, is_stale);
+    synced.owners.extend(robbed);
     data.hashes.retain(|_, live| !live.is_empty());
     data.marks.retain(|_, marks| !marks.is_empty());
     data.revisions.retain(|_, revision| revision.revision > 0 || !revision.fences.is_empty());
