@@ -10,6 +10,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         let is_made = node == self.lease.node() && self.lease.is_held(self.now) && !synced.is_stale;
         if !is_made {
             // Made under a lease that has ended: others may have taken it away already.
+            self.dropped += 1;
             return self.fail(Pending::Sync { node, user, round, held }, self.now, Failed::Error);
         }
         let now = self.now;
@@ -41,6 +42,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         // Now, and not with each part: the reply of a publish before may come between two of them.
         known.owes_publish |= parts.as_ref().is_none_or(|parts| parts.has_changed);
         if parts.is_none() || synced.revision < known.stored {
+            self.dropped += 1;
             known.is_dirty = true; // or it is older than what is known here, and not to be told
             return self.enqueue(&user);
         }

@@ -169,6 +169,14 @@ impl Lease {
         }
     }
 
+    /// How long ago it was said that it goes on.
+    pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Held { until, .. } => Some((now + self.ttl).saturating_sub(until)),
+            State::Wanted | State::Fresh | State::Claiming => None,
+        }
+    }
+
     /// When it wants to be looked at.
     pub(crate) fn next_timeout(&self, is_connected: bool) -> Option<Duration> {
         match self.state {

@@ -45,6 +45,8 @@ pub struct Reconciler<U, S, I> {
     pub(crate) seq: u64,
     /// The highest revision of all users.
     pub(crate) highest: u64,
+    /// Lists that were not taken over.
+    pub(crate) dropped: u64,
     pub(crate) is_reapers_turn: bool,
     pub(crate) was_away: bool,
 }
@@ -82,6 +84,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             last_call: 0,
             seq: 0,
             highest: 0,
+            dropped: 0,
             is_reapers_turn: false,
             was_away: false,
             config,
@@ -229,9 +232,20 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         self.lease.node()
     }
 
+    /// How long ago the lease was renewed, for metrics; `None` without one.
+    pub fn lease_age(&self, now: Duration) -> Option<Duration> {
+        self.lease.age(now)
+    }
+
     /// Users with something that Redis has not been told, for metrics.
     pub fn dirty_users(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Lists that were older than what was known, or made under a lease that had ended, and were asked for again, for
+    /// metrics.
+    pub fn dropped_revisions(&self) -> u64 {
+        self.dropped
     }
 
     /// Users of whom something is known.

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use engineio::server::spawn;
+use tokio::sync::{Mutex, Notify};
 
 use crate::accounts::{Accounts, HashError, Hasher};
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::gateway::presence::Presence;
 use crate::http::ClientAddresses;
@@ -36,8 +38,12 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Who is there.
     pub presence: Presence,
+    /// The other nodes, when there may be some.
+    pub cluster: Option<Arc<Cluster>>,
     /// How far the revocations that were written down are known here.
     pub(crate) revocations_seen: Mutex<u64>,
+    /// The database has news.
+    look: Notify,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
     /// Whose address a request comes from.
@@ -66,6 +72,9 @@ pub enum StartError {
     /// The password hasher could not start.
     #[error("the password hasher could not start: {0}")]
     Hasher(#[from] HashError),
+    /// The address of Redis.
+    #[error("registry.redis_url: {0}")]
+    Redis(#[from] redis::RedisError),
     /// What is revoked could not be read, so nobody knows who may in.
     #[error("the revocations cannot be read: {0}")]
     Revocations(StorageError),
@@ -80,13 +89,20 @@ impl App {
         let successors = SuccessorKeys::new(identity.refresh_keys());
         let accounts = Accounts::new(&config, store.clone(), hasher, successors, clock.clone());
         let metrics = Arc::new(Metrics::new());
+        let cluster = match &config.registry.redis_url {
+            Some(url) => Some(Arc::new(Cluster::new(&config, url)?)),
+            None => None,
+        };
+        let changes = cluster.as_ref().map(|cluster| cluster.changes().clone());
         let app = Self {
             identity,
             store,
             accounts,
-            presence: Presence::new(&config.limits, clock.clone(), metrics.clone()),
+            presence: Presence::new(&config.limits, clock.clone(), metrics.clone(), changes),
+            cluster,
             metrics,
             revocations_seen: Mutex::new(0),
+            look: Notify::new(),
             lifecycle: Lifecycle::new(),
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone(), config.privacy.ip),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
@@ -106,6 +122,7 @@ impl App {
 
     async fn watch_database(&self) {
         loop {
+            let looked = self.clock.now();
             self.store.health().look(&self.clock).await;
             // While it is away what is known goes on to be true; that it is away was logged.
             if self.store.health().away_since().is_none()
@@ -113,7 +130,25 @@ impl App {
             {
                 tracing::warn!(%error, "what other processes have written could not be read");
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                () = async {
+                    self.look.notified().await;
+                    tokio::time::sleep_until((looked + LOOK_PAUSE).into()).await;
+                } => {}
+            }
+        }
+    }
+
+    /// Another node says that the database has news.
+    pub(crate) fn look_soon(&self) {
+        self.look.notify_one();
+    }
+
+    /// Tells the other nodes that the database has news.
+    pub(crate) fn have_others_look(&self) {
+        if let Some(cluster) = self.cluster.clone() {
+            spawn(async move { cluster.have_others_look().await });
         }
     }
 
@@ -170,6 +205,8 @@ pub fn issuer_names(identity: &Identity) -> Vec<Box<str>> {
 
 /// Between two looks at the database: API keys and revocations of other processes are obeyed within a few seconds.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// The same when other nodes have news: what they write in one moment is read in one go.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// Between two rounds of deleting what is over.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
 

@@ -47,6 +47,11 @@ pub fn node_tag() -> String {
     format!("{:08x}", u32::from_ne_bytes(random_bytes()))
 }
 
+/// One life of a node in a cluster: 64 random bits, never used again.
+pub fn node_id() -> u64 {
+    u64::from_ne_bytes(random_bytes())
+}
+
 /// A salt for one password hash: 128 bits, as RFC 9106 section 3.1 recommends.
 pub fn salt() -> [u8; 16] {
     random_bytes()

@@ -1,7 +1,8 @@
 //! Rollcall: every user sees all of their live sessions, in sync.
 //!
 //! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it, [`gateway`] is
-//! what a socket's life means, [`registry`] who is there, [`identity`] judges tokens by the signatures of [`jose`],
+//! what a socket's life means, [`registry`] who is there, [`cluster`] what
+//! other nodes know of that, [`identity`] judges tokens by the signatures of [`jose`],
 //! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests.
 
 pub mod app;
@@ -9,6 +10,7 @@ pub mod config;
 mod server;
 pub mod gateway;
 pub mod registry;
+pub mod cluster;
 pub mod identity;
 pub mod jose;
 pub mod accounts;

@@ -128,6 +128,9 @@ pub(crate) async fn serve_until(
     let main = Services { app: app.clone(), router, sockets: Some(sockets.clone()), ending: ending.clone() };
     let ops_router = crate::http::ops_router(app.clone());
     let ops_services = Services { app: app.clone(), router: ops_router, sockets: None, ending };
+    if let Some(cluster) = &app.cluster {
+        spawn(cluster.clone().run(app.clone()));
+    }
     app.lifecycle.advance(Phase::Serving);
     let deadline = tokio::select! {
         () = accept(listener, main) => app.clock.now(),
@@ -139,6 +142,9 @@ pub(crate) async fn serve_until(
             drain(&app, &gateway, &sockets).await
         } => deadline,
     };
+    if let Some(cluster) = &app.cluster {
+        cluster.leave().await;
+    }
     // Answers that are under way, such as to somebody who is just being registered, are still given.
     end.send_replace(true);
     let left = deadline.saturating_duration_since(app.clock.now()).max(LAST_WORDS);

@@ -3,8 +3,6 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
-#[path = "support/databases.rs"]
-mod databases;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/namespace.rs"]
@@ -16,6 +14,7 @@ use std::time::Duration;
 
 use databases::start;
 use live::Live;
+use live::databases;
 use live::wire::{Wire, request};
 use namespace::Tab;
 use rollcall::clock::Clock;

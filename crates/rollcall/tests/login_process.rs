@@ -3,8 +3,6 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
-#[path = "support/databases.rs"]
-mod databases;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/served.rs"]
@@ -14,6 +12,7 @@ mod support;
 use std::net::SocketAddr;
 
 use databases::{Database, start};
+use live::databases;
 use live::wire::{Answer, Wire, request};
 use rollcall::config::DatabaseUrl;
 use serde_json::{Value, json};

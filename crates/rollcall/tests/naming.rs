@@ -2,8 +2,6 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
-#[path = "support/databases.rs"]
-mod databases;
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/namespace.rs"]
@@ -14,6 +12,7 @@ use std::time::Duration;
 
 use databases::Database;
 use live::Live;
+use live::databases;
 use namespace::{Tab, told};
 use serde_json::{Value, json};
 

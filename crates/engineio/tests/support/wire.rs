@@ -38,9 +38,14 @@ pub struct Frame {
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = timeout(PATIENCE, TcpStream::connect(address)).await.expect("connect in time").unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, read: Vec::new() }
+        Self::try_connect(address).await.unwrap()
+    }
+
+    /// For a server that may not be there.
+    pub async fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = timeout(PATIENCE, TcpStream::connect(address)).await.expect("connect in time")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, read: Vec::new() })
     }
 
     /// A WebSocket that was accepted.

@@ -7,6 +7,7 @@ mod token;
 mod user;
 mod sessions;
 mod sessions_list;
+mod cluster;
 mod key;
 mod migrate;
 mod backup;
@@ -62,6 +63,9 @@ enum Command {
     /// Who is signed in
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Several nodes
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Keys of server-side callers
     #[command(subcommand)]
     Key(KeyCommand),
@@ -166,6 +170,16 @@ struct Whose {
 }
 
 #[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// The nodes that meet in Redis: what is left of their leases, sessions, users, what waits to be said
+    Status {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum KeyCommand {
     /// Make a key and print it, nothing else, on standard output; it is never shown again
     New {
@@ -221,6 +235,7 @@ impl Cli {
                 | Command::Token(_)
                 | Command::User(_)
                 | Command::Sessions(_)
+                | Command::Cluster(_)
                 | Command::Key(_)
                 | Command::Migrate
                 | Command::Backup { .. },
@@ -245,6 +260,7 @@ impl Cli {
             Some(Command::Sessions(SessionsCommand::Revoke { whose, issuer })) => {
                 sessions::revoke(&config, whose.user.as_deref(), &issuer)
             }
+            Some(Command::Cluster(ClusterCommand::Status { json })) => cluster::status(&config, json),
             Some(Command::Key(KeyCommand::New { api: _, name, users, scope })) => {
                 key::new(&config, &name, users.issuer.as_deref(), scope)
             }

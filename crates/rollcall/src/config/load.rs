@@ -260,11 +260,12 @@ const DATA_DIR: &str = "DATA_DIR";
 const ENVIRONMENT: &str = "environment";
 
 /// Keys that may also be given as `NAME_file`.
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 6] = [
     ("database", "url"),
     ("identity", "secret"),
     ("identity", PREVIOUS_SECRETS),
     ("identity", "key"),
     ("identity", "previous_keys"),
+    ("registry", "redis_url"),
 ];
 const PREVIOUS_SECRETS: &str = "previous_secrets";

@@ -24,6 +24,7 @@ mod ops;
 mod origins;
 mod privacy;
 mod proxies;
+mod registry;
 mod runtime;
 mod shutdown;
 
@@ -48,6 +49,7 @@ pub use ops::OpsConfig;
 pub use origins::AllowedOrigins;
 pub use privacy::{IpPrivacy, PrivacyConfig, UserAgentPrivacy};
 pub use proxies::{ProxyRange, TrustedProxies};
+pub use registry::{RedisUrl, RegistryConfig};
 pub use runtime::RuntimeConfig;
 pub(crate) use runtime::cores;
 pub use secret::{Secret, read_private_file};
@@ -73,6 +75,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// Who did what to whom.
     pub audit: AuditConfig,
+    /// Where several nodes meet.
+    pub registry: RegistryConfig,
     /// How a dead connection is noticed.
     pub heartbeat: HeartbeatConfig,
     /// What one client may ask of the server.
@@ -97,6 +101,7 @@ impl Default for Config {
             identity: IdentityConfig::default(),
             accounts: AccountsConfig::default(),
             audit: AuditConfig::default(),
+            registry: RegistryConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: LimitsConfig::default(),
             shutdown: ShutdownConfig::default(),
@@ -125,6 +130,20 @@ impl Config {
         }
         warnings.extend(self.identity.issuers.warnings());
         warnings
+    }
+
+    /// Nodes that meet must believe the same tokens and remember the same things.
+    fn missing_of_a_cluster(&self) -> Option<String> {
+        self.registry.redis_url.as_ref()?;
+        let has_key = self.identity.secret.is_some() || self.identity.key.is_some();
+        let is_shared = matches!(self.database.url, Some(DatabaseUrl::Postgres(_)));
+        let missing = match (has_key, is_shared) {
+            (true, true) => return None,
+            (false, true) => "identity.secret or identity.key",
+            (true, false) => "database.url with postgres://",
+            (false, false) => "identity.secret or identity.key, and database.url with postgres://",
+        };
+        Some(format!("given without {missing}; all nodes of a cluster need the same ones"))
     }
 
     /// Values that are fine alone and impossible together: the key to blame and what to do.
@@ -172,6 +191,16 @@ impl Config {
             );
             return Some(("identity.access_ttl", why));
         }
+        if let Some(why) = self.missing_of_a_cluster() {
+            return Some(("registry.redis_url", why));
+        }
+        if self.registry.lease_ms.get() < LEAST_LEASE_MS {
+            let why = format!(
+                "given {}; allowed: {LEAST_LEASE_MS} or more, since a node is looked for four times a second",
+                self.registry.lease_ms
+            );
+            return Some(("registry.lease_ms", why));
+        }
         let built_in = &self.identity.issuer;
         if let Some(entry) = self.identity.issuers.as_slice().iter().find(|entry| entry.issuer == *built_in) {
             let why = format!(
@@ -184,6 +213,8 @@ impl Config {
     }
 }
 
+/// Milliseconds of a lease: what detection, reaping and a slow machine need.
+const LEAST_LEASE_MS: u32 = 1000;
 /// Bytes: the smallest bound that lets a client in.
 const LEAST_PAYLOAD: usize = 1024;
 

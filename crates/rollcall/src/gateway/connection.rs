@@ -79,7 +79,7 @@ impl Client {
 
 impl Application for Client {
     fn on_message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
-        if self.sessions.is_judging() {
+        if self.sessions.is_kept_waiting() {
             return self.sessions.keep(message, self.gateway.app.config.limits.max_payload.get());
         }
         let event = match message {

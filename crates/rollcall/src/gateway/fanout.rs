@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engineio::server::outbox::{encode_binary, encode_text};
+use engineio::server::outbox::encode_text;
 use engineio::server::{Outbox, spawn};
-use socketio::connection::encode_connected;
 use socketio::event;
 
-use super::items::{encode_item, encode_list, encode_revision};
+use super::frames::{FRAME_BYTES, ITEM_BYTES, encode_message, encode_update, welcome};
+use super::items::encode_item;
 use super::sessions::NAMESPACE;
-use crate::clock::{Clock, encode_iso8601};
+use crate::clock::Clock;
 use crate::registry::user::Burst;
 use crate::registry::{Roster, Session, SocketId, User};
 use crate::telemetry::metrics::Metrics;
@@ -26,21 +26,34 @@ pub(super) struct Fanout {
 
 /// What one session, or the server, says to others of the same user.
 #[derive(Debug)]
-pub(super) struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// The session that it comes from; `None` from the server.
-    pub(super) from: Option<SocketId>,
-    pub(super) event: &'a str,
+    pub(crate) from: Option<SocketId>,
+    pub(crate) event: &'a str,
     /// JSON, with a placeholder for each attachment.
-    pub(super) data: &'a str,
-    pub(super) attachments: &'a [Bytes],
+    pub(crate) data: &'a str,
+    pub(crate) attachments: &'a [Bytes],
+    /// In milliseconds since the epoch.
+    pub(crate) sent_at: u64,
 }
 
 /// Which of a user's sessions get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Receivers {
+pub(crate) enum Receivers {
     One(SocketId),
     All,
     AllBut(SocketId),
+}
+
+impl Receivers {
+    /// Whether this session is one of them.
+    pub(crate) fn holds(self, id: &SocketId) -> bool {
+        match self {
+            Self::One(one) => one == *id,
+            Self::All => true,
+            Self::AllBut(one) => one != *id,
+        }
+    }
 }
 
 /// When a change is to be told.
@@ -67,24 +80,7 @@ impl Fanout {
         id: &SocketId,
         out: &mut Outbox<'_>,
     ) {
-        let expires_at = roster.find(id).map_or(0, |session| u64::from(session.grant.expires_at) * 1000);
-        // Once, for both events that it is in.
-        let mut list = Vec::with_capacity(ITEM_BYTES * roster.sessions().len());
-        encode_list(roster.sessions(), &mut list);
-        out.text(|out| encode_connected(NAMESPACE, id.as_str(), out));
-        out.text(|out| {
-            event::encode(out, NAMESPACE, "sessions:ready", |out| {
-                out.extend_from_slice(br#",{"socketId":""#);
-                out.extend_from_slice(id.as_str().as_bytes());
-                out.extend_from_slice(br#"","sessions":"#);
-                out.extend_from_slice(&list);
-                out.push(b',');
-                encode_revision(roster, out);
-                out.extend_from_slice(br#","expiresAt":""#);
-                encode_iso8601(expires_at, out);
-                out.extend_from_slice(br#""}"#);
-            });
-        });
+        let list = welcome(roster, id, out);
         match on_change(roster.burst(), now) {
             Timing::Now => {
                 let frame = self.tell(now, now, roster, Some(&list), Some(id));
@@ -94,19 +90,42 @@ impl Fanout {
         }
     }
 
-    /// Something else has changed: all sessions that are left are told.
-    pub(super) fn changed(self: &Arc<Self>, now: Instant, user: &Arc<User>, roster: &mut Roster<'_>) {
+    /// A session that is in the list by now: its CONNECT, its `ready` and the `update` that the others have got already.
+    pub(super) fn greet(&self, roster: &mut Roster<'_>, id: &SocketId, out: &mut Outbox<'_>) {
+        let list = welcome(roster, id, out);
+        // Or it comes with the one that is due: no revision is told twice.
+        if !roster.burst().scheduled {
+            let mut frame = Vec::with_capacity(FRAME_BYTES + list.len());
+            encode_update(roster, Some(&list), &mut frame);
+            out.frames(&frame);
+        }
+    }
+
+    /// Something else has changed, at `since`: all sessions that are left are told.
+    pub(super) fn changed(
+        self: &Arc<Self>,
+        now: Instant,
+        since: Instant,
+        user: &Arc<User>,
+        roster: &mut Roster<'_>,
+    ) {
         match on_change(roster.burst(), now) {
-            Timing::Now if roster.sessions().is_empty() => {}
-            Timing::Now => drop(self.tell(now, now, roster, None, None)),
-            timing => self.later(now, user, timing),
+            Timing::Now if roster.sessions().iter().all(|session| session.mailbox.is_none()) => {}
+            Timing::Now => drop(self.tell(now, since, roster, None, None)),
+            timing => self.later(since, user, timing),
         }
     }
 
     /// Tells those of other logins that were there before of a session that has a new login since then, if it is still
     /// there.
     pub(super) fn announce(&self, roster: &Roster<'_>, id: &SocketId, since: u64) {
-        let Some(new) = roster.find(id) else { return };
+        if let Some(new) = roster.find(id) {
+            self.announce_session(roster, new, since);
+        }
+    }
+
+    /// The same of a session that need not be in the list yet.
+    pub(super) fn announce_session(&self, roster: &Roster<'_>, new: &Session, since: u64) {
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES);
         encode_text(&mut frame, |out| {
             event::encode(out, NAMESPACE, "sessions:new", |out| {
@@ -118,55 +137,25 @@ impl Fanout {
         let frame = Bytes::from(frame);
         let is_told = |other: &&Session| other.grant.login != new.grant.login && other.connected_at <= since;
         for session in roster.sessions().iter().filter(is_told) {
-            session.mailbox.post(frame.clone());
+            if let Some(mailbox) = &session.mailbox {
+                mailbox.post(frame.clone());
+            }
         }
     }
 
     /// Puts a message into the queues of its receivers; gives how many took it.
     pub(super) fn message(&self, roster: &Roster<'_>, receivers: Receivers, message: &Message<'_>) -> usize {
-        let is_meant = |id: &SocketId| match receivers {
-            Receivers::One(one) => one == *id,
-            Receivers::All => true,
-            Receivers::AllBut(one) => one != *id,
-        };
-        let mut meant = roster.sessions().iter().filter(|session| is_meant(&session.id)).peekable();
+        let is_meant = |session: &&Session| session.mailbox.is_some() && receivers.holds(&session.id);
+        let mut meant = roster.sessions().iter().filter(is_meant).peekable();
         if meant.peek().is_none() {
             return 0;
         }
-        let frames = self.encode_message(message);
+        let frames = encode_message(message);
         // A message comes at most once: whose queue is full goes without, and is not cut for what others send.
-        meant.filter(|session| session.mailbox.offer(frames.clone())).count()
-    }
-
-    /// The text and the attachments behind it as one piece: nothing comes between them.
-    fn encode_message(&self, message: &Message<'_>) -> Bytes {
-        let attachments =
-            message.attachments.iter().map(|data| data.len() + FRAME_HEADER_BYTES).sum::<usize>();
-        let mut frames = Vec::with_capacity(MESSAGE_BYTES + message.data.len() + attachments);
-        encode_text(&mut frames, |out| {
-            let arguments = |out: &mut Vec<u8>| {
-                out.extend_from_slice(br#",{"from":"#);
-                match message.from {
-                    Some(from) => event::encode_string(from.as_str(), out),
-                    None => out.extend_from_slice(b"null"),
-                }
-                out.extend_from_slice(br#","event":"#);
-                event::encode_string(message.event, out);
-                out.extend_from_slice(br#","data":"#);
-                out.extend_from_slice(message.data.as_bytes());
-                out.extend_from_slice(br#","sentAt":""#);
-                encode_iso8601(self.clock.unix_millis(), out);
-                out.extend_from_slice(br#""}"#);
-            };
-            match u32::try_from(message.attachments.len()) {
-                Ok(count @ 1..) => event::encode_binary(out, NAMESPACE, "sessions:message", count, arguments),
-                Ok(0) | Err(_) => event::encode(out, NAMESPACE, "sessions:message", arguments),
-            }
-        });
-        for data in message.attachments {
-            encode_binary(&mut frames, data);
-        }
-        frames.into()
+        let is_taken = |session: &&Session| {
+            session.mailbox.as_ref().is_some_and(|mailbox| mailbox.offer(frames.clone()))
+        };
+        meant.filter(is_taken).count()
     }
 
     /// One update for all of a burst, when it is due.
@@ -196,22 +185,13 @@ impl Fanout {
     ) -> Arc<Bytes> {
         roster.burst().last_told = Some(now);
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES * roster.sessions().len());
-        encode_text(&mut frame, |out| {
-            event::encode(out, NAMESPACE, "sessions:update", |out| {
-                out.push(b',');
-                match list {
-                    Some(list) => out.extend_from_slice(list),
-                    None => encode_list(roster.sessions(), out),
-                }
-                out.extend_from_slice(b",{");
-                encode_revision(roster, out);
-                out.push(b'}');
-            });
-        });
+        encode_update(roster, list, &mut frame);
         let frame = Arc::new(Bytes::from(frame));
         for session in roster.sessions() {
-            if except != Some(&session.id) {
-                session.mailbox.post_latest(&frame);
+            if except != Some(&session.id)
+                && let Some(mailbox) = &session.mailbox
+            {
+                mailbox.post_latest(&frame);
             }
         }
         self.metrics.update_told(self.clock.now().saturating_duration_since(changed));
@@ -249,13 +229,6 @@ const AT_ONCE: u8 = 4;
 const WINDOW: Duration = Duration::from_millis(25);
 /// A burst is over when nothing has changed for so long.
 const QUIET: Duration = Duration::from_millis(100);
-/// What surrounds a list, and what one item takes: first guesses of a buffer's size.
-const FRAME_BYTES: usize = 96;
-const ITEM_BYTES: usize = 384;
-/// The same of a message without its data, and of what stands in front of each attachment.
-const MESSAGE_BYTES: usize = 320;
-const FRAME_HEADER_BYTES: usize = 10;
-
 #[cfg(test)]
 mod tests {
     use super::*;

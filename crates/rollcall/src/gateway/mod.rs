@@ -1,5 +1,5 @@
 //! The gateway: what a socket's life means. Reading order: [`connection`] (what the driver drives), `sessions` (the
-//! namespace), `admission` (who may in), `judging` (who has to wait for that), `stay` (a session that is in), `events`
+//! namespace), `admission` (who may in), `judging` (who has to wait for that), `entering` (who waits for the other nodes), `stay` (a session that is in), `events`
 //! (what its client may do), [`revoking`], `obeying` and `issuer_logout` (the end of logins), [`presence`] (who is there, and
 //! that all are told), [`messaging`] (what other servers send), `fanout` (how a change or a message reaches the others),
 //! `codes` (how an error ends a socket).
@@ -8,6 +8,7 @@ pub mod connection;
 mod sessions;
 mod admission;
 mod judging;
+mod entering;
 mod greeting;
 mod device;
 mod naming;
@@ -20,8 +21,10 @@ pub mod presence;
 pub mod revoking;
 mod obeying;
 mod issuer_logout;
+pub mod visit;
 pub mod messaging;
-mod fanout;
+pub(crate) mod fanout;
+mod frames;
 pub mod items;
 mod farewell;
 pub mod codes;

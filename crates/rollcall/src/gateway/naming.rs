@@ -9,8 +9,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::Gateway;
 use super::admission::Admitted;
-use crate::registry::UserKey;
+use crate::app::App;
 use crate::registry::session::Labelled;
+use crate::registry::{Amendment, Session, UserKey};
 use crate::store::User;
 
 /// Turns at writing a name down.
@@ -82,6 +83,32 @@ pub(super) fn look_up(
         mailbox.wake();
     });
     Some(looked_up)
+}
+
+impl App {
+    /// Looks up again what the devices here are called: messages of other nodes may have been missed.
+    pub(crate) async fn read_names_again(&self) {
+        // Who has names at all is read from the database too. What fails here fails below, or is not needed there.
+        let _ = self.store.catch_up().await;
+        for user in self.presence.users() {
+            let named = User { issuer: user.key().issuer, subject: &user.key().subject };
+            let labelled: Vec<Labelled> = {
+                let roster = user.roster();
+                let here = roster.sessions().iter().filter(|session| roster.is_here(session));
+                here.map(Session::labelled).collect()
+            };
+            if !self.store.may_have_labels(named) {
+                continue;
+            }
+            let Ok(labels) = self.store.labels_of(named).await else { return };
+            for of in labelled {
+                let device = of.to_string();
+                let label = labels.iter().find(|label| label.device == device);
+                let label = label.map(|label| Arc::from(label.label.as_str()));
+                self.presence.amend(self.clock.now(), &user, &Amendment::Label(of, label));
+            }
+        }
+    }
 }
 
 /// Many more than databases write at a time.

@@ -59,7 +59,12 @@ impl Newcomers {
                     break;
                 }
                 match app.store.first_seen(app.clock.unix_millis(), named, &login).await {
-                    Ok(true) => app.presence.announce(&user, &id, since),
+                    Ok(true) => {
+                        app.presence.announce(&user, &id, since);
+                        if let Some(cluster) = &app.cluster {
+                            cluster.announce(&app.identity, &user, &id, since).await;
+                        }
+                    }
                     Ok(false) => {}
                     Err(StorageError::Unstorable(_) | StorageError::Damaged(_)) => {}
                     Err(

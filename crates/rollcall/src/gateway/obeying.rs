@@ -21,14 +21,15 @@ struct Wide<'a> {
 }
 
 impl App {
-    /// Obeys revocations that were written down already, by whomever: here, in the course of something larger, or on
-    /// another node. Gives how many sessions have ended.
+    /// Obeys revocations that were written down here in the course of something larger. Gives how many sessions have ended
+    /// on this node; the others look.
     pub async fn carry_out(&self, revocations: Vec<Revocation>) -> usize {
+        self.have_others_look();
         let now = self.clock.unix_millis();
         self.obey_written(revocations.into_iter().map(|revocation| (revocation, now)).collect()).await
     }
 
-    /// The same of what was written at these milliseconds since the epoch.
+    /// Obeys what was written down, by whomever, at these milliseconds since the epoch.
     async fn obey_written(&self, written: Vec<(Revocation, u64)>) -> usize {
         self.refuse(written.iter().map(|(revocation, _)| revocation.clone()).collect());
         let now = self.clock.unix_millis();
@@ -84,8 +85,8 @@ impl App {
         }
     }
 
-    /// Ends sessions of a user and refuses no token: they may come back. Gives by which tokens they were there.
-    pub fn disconnect(&self, user: &UserKey, which: &Which) -> Vec<Grant> {
+    /// Ends sessions of a user on this node and refuses no token: they may come back. Gives by which tokens they were there.
+    fn disconnect(&self, user: &UserKey, which: &Which) -> Vec<Grant> {
         self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, None).grants
     }
 
@@ -100,8 +101,7 @@ impl App {
                 let key = user.key();
                 let is_meant = |session: &&Session| wide.logins.contains(&(key.issuer, &session.grant.login));
                 let login = |session: &Session| session.grant.login.clone();
-                let meant: HashSet<Login> =
-                    user.roster().sessions().iter().filter(is_meant).map(login).collect();
+                let meant: HashSet<Login> = user.roster().here().filter(is_meant).map(login).collect();
                 for login in meant {
                     total += self.disconnect(key, &Which::Login(login, None)).len();
                 }
@@ -144,7 +144,7 @@ impl App {
                 issued_at: grant.issued_at().map(u64::from),
             })
         };
-        let meant = roster.sessions().iter().filter(|session| which.holds(session));
+        let meant = roster.here().filter(|session| which.holds(session));
         meant.filter(is_good).map(|session| self.row_of(user, &session.grant)).collect()
     }
 }

@@ -12,8 +12,8 @@ use super::fanout::{Fanout, Message, Receivers};
 use crate::clock::Clock;
 use crate::config::LimitsConfig;
 use crate::registry::{
-    Amendment, Caps, Grant, Interner, Joined, Joining, NotJoined, Registry, Regrant, Roster, Session,
-    SocketId, User, UserKey, Which,
+    Amendment, Caps, Changes, Entered, Grant, Interner, Joined, Joining, Left, Listed, NotJoined, Registry,
+    Regrant, Roster, Session, SocketId, TakenOver, User, UserKey, Which, record,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -30,11 +30,22 @@ pub struct Presence {
     pub(super) controls: Rate,
 }
 
+/// What has become of a session that wants to join.
+#[derive(Debug)]
+pub(super) enum Joins {
+    /// It is in.
+    In(Joined),
+    /// It waits until the other nodes have taken note of it; [`Presence::greet`] when its task is woken.
+    Waits(Arc<User>),
+}
+
 /// Sessions that have ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     /// By which tokens they were there.
     pub(super) grants: Vec<Grant>,
+    /// So many of them, the first ones, were on this node.
+    pub(super) here: usize,
     /// The one that its owner has yet to close is among them.
     pub(super) spared: bool,
 }
@@ -47,8 +58,13 @@ impl Ended {
 }
 
 impl Presence {
-    /// Nobody is there.
-    pub fn new(limits: &LimitsConfig, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    /// Nobody is there. With `changes` this is one of several nodes.
+    pub fn new(
+        limits: &LimitsConfig,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        changes: Option<Arc<Changes>>,
+    ) -> Self {
         let now = clock.now();
         let caps = Caps {
             per_user: limits.sessions_per_user.get(),
@@ -60,7 +76,10 @@ impl Presence {
         let burst =
             u32::try_from(caps.per_user).unwrap_or(u32::MAX).saturating_mul(2).max(CONTROLS_PER_SECOND);
         Self {
-            registry: Registry::memory(caps),
+            registry: match changes {
+                None => Registry::memory(caps),
+                Some(changes) => Registry::cluster(caps, changes),
+            },
             fanout: Arc::new(Fanout::new(clock, metrics.clone())),
             agents: Interner::default(),
             metrics,
@@ -78,14 +97,37 @@ impl Presence {
         joining: Joining,
         admit: impl Fn(&Session) -> bool,
         out: &mut Outbox<'_>,
-    ) -> Result<Joined, Box<(Session, NotJoined)>> {
+    ) -> Result<Joins, Box<(Session, NotJoined)>> {
+        if let Some(changes) = self.registry.changes() {
+            let user = self.registry.enter(key, joining, admit, |user, roster| {
+                changes.note(now, user, roster);
+            })?;
+            self.metrics.session_started();
+            return Ok(Joins::Waits(user));
+        }
         let id = joining.session.id;
         let mut joined = self.registry.join(key, joining, admit, |user, roster| {
             self.fanout.joined(now, user, roster, &id, out);
         })?;
         self.metrics.session_started();
         self.close(std::mem::take(&mut joined.ended), SessionError::SessionEvicted, None);
-        Ok(joined)
+        Ok(Joins::In(joined))
+    }
+
+    /// The task of a session that waits looks what has become of it. When it is listed its `ready` goes to `out`.
+    pub(super) fn greet(&self, user: &Arc<User>, id: &SocketId, out: &mut Outbox<'_>) -> Entered {
+        let mut roster = user.roster();
+        let entered = roster.greet(id);
+        match &entered {
+            Entered::Listed { .. } => self.fanout.greet(&mut roster, id, out),
+            Entered::Refused(_) => {
+                drop(roster);
+                self.metrics.session_ended(SessionError::TooManySessions.code());
+                self.forget(self.registry.let_go_if_empty(user));
+            }
+            Entered::NotYet | Entered::Gone => {}
+        }
+        entered
     }
 
     /// A session leaves by itself; gives back what was known of it, or `None` if it had ended already.
@@ -97,18 +139,19 @@ impl Presence {
         reason: &'static str,
         mailbox: &Mailbox,
     ) -> Option<Session> {
-        let session = self.registry.leave(user, id, |roster| {
+        let Left { session, dropped } = self.registry.leave(user, id, |roster| {
             // Under the lock: from here on nobody puts this user's lists into the mailbox, and none that waits there
             // reaches whoever joins over this socket next.
             mailbox.discard();
-            self.fanout.changed(now, user, roster);
+            self.changed(now, user, roster);
         })?;
+        self.forget(dropped);
         self.metrics.session_ended(reason);
         Some(session)
     }
 
-    /// Sessions of a user end: those that stay get an `update`, those that end are told `why` and closed, all but
-    /// `spare`, which its owner closes.
+    /// Sessions of a user on this node end: those that stay get an `update`, those that end are told `why` and closed, all
+    /// but `spare`, which its owner closes.
     pub(super) fn end(
         &self,
         now: Instant,
@@ -118,13 +161,14 @@ impl Presence {
         spare: Option<&SocketId>,
     ) -> Ended {
         let Some(user) = self.registry.find(user) else { return Ended::default() };
-        let ended = self.registry.end(&user, which, |roster| self.fanout.changed(now, &user, roster));
+        let (ended, dropped) = self.registry.end(&user, which, |roster| self.changed(now, &user, roster));
+        self.forget(dropped);
         self.close(ended, why, spare)
     }
 
     /// Something changes of a user's sessions, and all of them are told.
-    pub(super) fn amend(&self, now: Instant, user: &Arc<User>, amendment: &Amendment) {
-        self.registry.amend(user, amendment, |roster| self.fanout.changed(now, user, roster));
+    pub(crate) fn amend(&self, now: Instant, user: &Arc<User>, amendment: &Amendment) {
+        self.registry.amend(user, amendment, |roster| self.changed(now, user, roster));
     }
 
     /// A session goes on with another token. `admit` is asked under the lock, as [`Registry::join`] says.
@@ -136,11 +180,63 @@ impl Presence {
         grant: Grant,
         admit: impl FnOnce() -> bool,
     ) -> Regrant {
-        self.registry.regrant(user, id, grant, admit, |roster| self.fanout.changed(now, user, roster))
+        self.registry.regrant(user, id, grant, admit, |roster| self.changed(now, user, roster))
+    }
+
+    /// The list of all nodes is there: it is taken over and told. `own_node` is this one.
+    pub(crate) fn take_over(
+        &self,
+        now: Instant,
+        user: &Arc<User>,
+        revision: u64,
+        is_complete: bool,
+        list: Vec<Listed>,
+        own_node: u64,
+    ) {
+        let decode = |listed: &Listed| {
+            let session = record::decode(listed.id, &listed.record, &self.agents);
+            if session.is_none() {
+                tracing::warn!(id = ?listed.id, "another node tells of a session what this one cannot read");
+            }
+            session
+        };
+        let mut roster = user.roster();
+        let TakenOver { dropped, to_wake, since } =
+            roster.take_over(revision, is_complete, list, own_node, decode);
+        self.fanout.changed(now, since.unwrap_or(now), user, &mut roster);
+        drop(roster);
+        to_wake.iter().for_each(|mailbox| mailbox.wake());
+        self.forget(dropped);
+    }
+
+    /// There was no room for a session where all nodes meet.
+    pub(crate) fn refuse(&self, user: &User, id: &SocketId) {
+        let mailbox = user.roster().refuse(id);
+        if let Some(mailbox) = mailbox {
+            mailbox.wake();
+        }
+    }
+
+    /// Somebody on another node, or the cap, has ended a session of this one.
+    pub(crate) fn end_one(&self, now: Instant, user: &UserKey, id: &SocketId, why: SessionError) {
+        self.end(now, user, &Which::One(*id), why, None);
+    }
+
+    /// Something has changed of this node's sessions of a user: a single node tells it, one of several has it told.
+    fn changed(&self, now: Instant, user: &Arc<User>, roster: &mut Roster<'_>) {
+        match self.registry.changes() {
+            None => self.fanout.changed(now, now, user, roster),
+            Some(changes) => changes.note(now, user, roster),
+        }
+    }
+
+    /// Gives back what sessions of other nodes shared with those of this one.
+    fn forget(&self, dropped: Vec<Session>) {
+        dropped.into_iter().for_each(|session| self.agents.release(session.agent));
     }
 
     /// Puts a message into the queues of its receivers; gives how many took it.
-    pub(super) fn message(&self, roster: &Roster<'_>, receivers: Receivers, message: &Message<'_>) -> usize {
+    pub(crate) fn message(&self, roster: &Roster<'_>, receivers: Receivers, message: &Message<'_>) -> usize {
         self.fanout.message(roster, receivers, message)
     }
 
@@ -149,13 +245,18 @@ impl Presence {
         self.fanout.announce(&user.roster(), id, since);
     }
 
+    /// The same of a session on another node.
+    pub(crate) fn announce_other(&self, user: &User, session: &Session, since: u64) {
+        self.fanout.announce_session(&user.roster(), session, since);
+    }
+
     /// The user of this key, if it has a session.
     pub fn find(&self, key: &UserKey) -> Option<Arc<User>> {
         self.registry.find(key)
     }
 
     /// All users with sessions on this node.
-    pub(super) fn users(&self) -> Vec<Arc<User>> {
+    pub(crate) fn users(&self) -> Vec<Arc<User>> {
         self.registry.users()
     }
 
@@ -177,12 +278,16 @@ impl Presence {
             self.agents.release(session.agent);
             match why.close_code() {
                 Some(_) if spare == Some(&session.id) => spared = true,
-                Some(code) => session.mailbox.close(code),
+                Some(code) => {
+                    if let Some(mailbox) = &session.mailbox {
+                        mailbox.close(code);
+                    }
+                }
                 None => {}
             }
             grants.push(session.grant);
         }
-        Ended { grants, spared }
+        Ended { here: grants.len(), grants, spared }
     }
 }
 

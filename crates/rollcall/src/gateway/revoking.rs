@@ -6,7 +6,7 @@ use super::codes::SessionError;
 use super::presence::Ended;
 use crate::app::App;
 use crate::identity::{Login, Revocation};
-use crate::registry::{Grant, SocketId, UserKey, Which};
+use crate::registry::{Grant, Session, SocketId, UserKey, Which};
 use crate::store::{Action, Actor, Audit, StorageError, User};
 
 /// What is to end.
@@ -106,9 +106,9 @@ impl App {
         let mut held = caller.login.map_or(Held::Token, Held::of);
         let (which, rows) = match scope {
             Scope::Session(id) => {
-                let grant = self.grant_of(user, id).ok_or(NotRevoked::SessionNotFound)?;
+                let grant = self.grant_of(user, id).await.ok_or(NotRevoked::SessionNotFound)?;
                 if caller.login == Some(&grant.login) {
-                    return self.close_one(user, *id, caller.session);
+                    return self.close_one(user, *id, caller.session).await;
                 }
                 let row = self.row_of(user, &grant);
                 held = Held::of(&grant.login);
@@ -117,12 +117,12 @@ impl App {
             Scope::Others => match caller.login {
                 Some(own) => {
                     let which = Which::AllBut(own.clone(), caller.session.copied());
-                    (which, self.rows_of_all(user, Some(own)))
+                    (which, self.rows_of_all(user, Some(own)).await)
                 }
-                None => (Which::All, self.rows_of_all(user, None)),
+                None => (Which::All, self.rows_of_all(user, None).await),
             },
             Scope::All => {
-                let mut rows = self.rows_of_all(user, None);
+                let mut rows = self.rows_of_all(user, None).await;
                 // By name too, whether it has a session or not: its token may not say when it was issued, and of a login
                 // new tokens are refused.
                 if let Some(own) = caller.login
@@ -142,6 +142,11 @@ impl App {
         Ok(ended.told(held))
     }
 
+    /// Closes sessions of a user on all nodes and refuses no token: they may come back. Gives how many they were.
+    pub async fn disconnect_everywhere(&self, user: &UserKey, which: &Which) -> usize {
+        self.end_everywhere(user, which, None).await.grants.len()
+    }
+
     /// Forgets a user, as [`Store::erase`] does, and ends every login.
     ///
     /// [`Store::erase`]: crate::store::Store::erase
@@ -149,10 +154,11 @@ impl App {
     /// # Errors
     /// Nothing was forgotten and nothing has ended.
     pub async fn erase(&self, user: &UserKey, by: Actor<'_>) -> Result<Revoked, StorageError> {
-        let rows = self.rows_of_all(user, None);
+        let rows = self.rows_of_all(user, None).await;
         let named = User { issuer: user.issuer, subject: &user.subject };
         let written = self.store.erase(self.clock.unix_millis(), named, &rows, by).await?;
         self.refuse(written);
+        self.have_others_look();
         let caller = Caller { by, login: None, session: None };
         let ended = self.end_live(user, &Which::All, Action::UserErased, caller, rows).await?;
         Ok(ended.told(Held::Token))
@@ -167,8 +173,7 @@ impl App {
         caller: Caller<'_>,
         mut rows: Vec<Revocation>,
     ) -> Result<Ended, StorageError> {
-        let mut total =
-            self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, caller.session);
+        let mut total = self.end_everywhere(user, which, caller.session).await;
         // A session may have come, or have got another token, between the look at the list and its end.
         for _ in 0..ROUNDS {
             let is_new = |grant: &&Grant| !rows.iter().any(|row| is_of(row, &grant.login));
@@ -180,9 +185,10 @@ impl App {
             self.write(user, action, caller.by, &more).await?;
             for row in &more {
                 if let Revocation::Login { login, .. } = row {
-                    let (now, which) = (self.clock.now(), Which::Login(login.clone(), None));
-                    let why = SessionError::SessionRevoked;
-                    total.add(self.presence.end(now, user, &which, why, caller.session));
+                    let which = Which::Login(login.clone(), None);
+                    // Those elsewhere that were found before are asked again, and counted once.
+                    let again = self.end_everywhere(user, &which, caller.session).await;
+                    total.add(Ended { grants: again.grants.into_iter().take(again.here).collect(), ..again });
                 }
             }
             rows.extend(more);
@@ -191,14 +197,13 @@ impl App {
     }
 
     /// Closes one socket of the caller's own login: its tokens are as good as before.
-    fn close_one(
+    async fn close_one(
         &self,
         user: &UserKey,
         id: SocketId,
         spare: Option<&SocketId>,
     ) -> Result<Revoked, NotRevoked> {
-        let (now, which) = (self.clock.now(), Which::One(id));
-        let ended = self.presence.end(now, user, &which, SessionError::SessionRevoked, spare);
+        let ended = self.end_everywhere(user, &Which::One(id), spare).await;
         match ended.grants.len() {
             0 => Err(NotRevoked::SessionNotFound),
             count => Ok(Revoked { count, held: Held::None, ends_caller: ended.spared }),
@@ -216,7 +221,33 @@ impl App {
         let audit = Audit::of(action, by, Some(named));
         let written = self.store.revoke(self.clock.unix_millis(), rows, &audit).await?;
         self.refuse(written);
+        self.have_others_look();
         Ok(())
+    }
+
+    /// Ends sessions of a user on all nodes: those of this one now, the others by way of their nodes.
+    async fn end_everywhere(&self, user: &UserKey, which: &Which, spare: Option<&SocketId>) -> Ended {
+        let elsewhere = self.elsewhere(user, which).await;
+        let mut ended = self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, spare);
+        if let Some(cluster) = &self.cluster {
+            for (session, grant) in elsewhere {
+                cluster.end(user, &session);
+                ended.grants.push(grant);
+            }
+        }
+        ended
+    }
+
+    /// Sessions of a user on other nodes, and by which tokens they are there.
+    async fn elsewhere(&self, user: &UserKey, which: &Which) -> Vec<(SocketId, Grant)> {
+        if self.cluster.is_none() {
+            return Vec::new();
+        }
+        self.visit(user).await.look(|visited| {
+            let is_meant = |session: &&Session| which.holds(session) && !visited.is_here(session);
+            let named = |session: &Session| (session.id, session.grant.clone());
+            visited.sessions().iter().filter(is_meant).map(named).collect()
+        })
     }
 
     /// Takes no token of these any more.
@@ -226,15 +257,16 @@ impl App {
         }
     }
 
-    fn grant_of(&self, user: &UserKey, id: &SocketId) -> Option<Grant> {
-        let user = self.presence.find(user)?;
-        let roster = user.roster();
-        roster.find(id).map(|session| session.grant.clone())
+    async fn grant_of(&self, user: &UserKey, id: &SocketId) -> Option<Grant> {
+        self.visit(user).await.look(|visited| {
+            let found = visited.sessions().iter().find(|session| session.id == *id);
+            found.map(|session| session.grant.clone())
+        })
     }
 
     /// All tokens of a user up to now, and by name those logins that are live: a token without `iat` is not found by
     /// time, and of a login new tokens are refused too.
-    fn rows_of_all(&self, user: &UserKey, except: Option<&Login>) -> Vec<Revocation> {
+    async fn rows_of_all(&self, user: &UserKey, except: Option<&Login>) -> Vec<Revocation> {
         let now = self.clock.unix_seconds();
         let mut rows = vec![Revocation::User {
             issuer: user.issuer,
@@ -243,14 +275,14 @@ impl App {
             except: except.cloned(),
             until: self.identity.revoked_until(now),
         }];
-        if let Some(found) = self.presence.find(user) {
-            for session in found.roster().sessions() {
+        self.visit(user).await.look(|visited| {
+            for session in visited.sessions() {
                 let login = &session.grant.login;
                 if except != Some(login) && !rows.iter().any(|row| is_of(row, login)) {
                     rows.push(self.row_of(user, &session.grant));
                 }
             }
-        }
+        });
         rows
     }
 

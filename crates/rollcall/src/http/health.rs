@@ -24,19 +24,22 @@ pub(super) async fn live() -> Response {
 
 /// Whether to send it clients.
 ///
-/// 503 only while starting or draining: a server without its database still serves those who are there, and taking it
+/// 503 only while starting or draining: a server without its database, or without Redis, still serves those who are there, and taking it
 /// out of the balancer would end that.
 #[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = OPS, responses(
     (status = 200, description = "Yes: `ok` or `degraded`.", body = Health),
     (status = 503, description = "No: `starting` or `draining`.", body = Health),
 ))]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let word = |is_away| if is_away { "away" } else { "ok" };
     let database_is_away = app.store.health().away_since().is_some();
-    let checks = Some(Checks { database: if database_is_away { "away" } else { "ok" } });
+    let registry_is_away = app.cluster.as_ref().map(|cluster| !cluster.is_complete());
+    let checks = Some(Checks { database: word(database_is_away), registry: registry_is_away.map(word) });
+    let is_degraded = database_is_away || registry_is_away == Some(true);
     let (status, word) = match app.lifecycle.phase() {
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        Phase::Serving if database_is_away => (StatusCode::OK, "degraded"),
+        Phase::Serving if is_degraded => (StatusCode::OK, "degraded"),
         Phase::Serving => (StatusCode::OK, "ok"),
     };
     answer(status, Health { status: word, checks })
@@ -57,6 +60,10 @@ struct Health {
 struct Checks {
     /// `ok` or `away`.
     database: &'static str,
+    /// Of one of several nodes: `ok`, or `away` while lists may not hold the sessions of all nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    registry: Option<&'static str>,
 }
 
 fn answer(status: StatusCode, health: Health) -> Response {

@@ -13,22 +13,20 @@ use crate::gateway::items::encode_list;
 use crate::registry::UserKey;
 
 /// The answer for one user; nobody there is an empty list.
-pub(super) fn answer(app: &App, user: &UserKey, paging: &Paging) -> Response {
-    let mut out = br#"{"sessions":"#.to_vec();
-    match app.presence.find(user) {
-        Some(user) => {
-            let roster = user.roster();
-            let (piece, next) = paging.cut(roster.sessions());
-            encode_list(piece, &mut out);
-            // Writing into a vector cannot fail, here and below.
-            let _ = write!(out, r#","revision":{},"complete":{}"#, roster.revision(), roster.is_complete());
-            if let Some(next) = next {
-                let _ = write!(out, r#","next":"{next}""#);
-            }
+pub(super) async fn answer(app: &App, user: &UserKey, paging: &Paging) -> Response {
+    let out = app.visit(user).await.look(|visited| {
+        let mut out = br#"{"sessions":"#.to_vec();
+        let (piece, next) = paging.cut(visited.sessions());
+        encode_list(piece, &mut out);
+        let revision = if visited.sessions().is_empty() { 0 } else { visited.revision() };
+        // Writing into a vector cannot fail, here and below.
+        let _ = write!(out, r#","revision":{revision},"complete":{}"#, visited.is_complete());
+        if let Some(next) = next {
+            let _ = write!(out, r#","next":"{next}""#);
         }
-        None => out.extend_from_slice(br#"[],"revision":0,"complete":true"#),
-    }
-    out.push(b'}');
+        out.push(b'}');
+        out
+    });
     ([(CONTENT_TYPE, "application/json")], out).into_response()
 }
 

@@ -28,5 +28,5 @@ pub(super) async fn handle(
 ) -> Result<Response, Problem> {
     query::only(query.as_deref(), &[])?;
     let user = UserKey { issuer: principal.issuer, subject: principal.subject };
-    Ok(session_list::answer(&app, &user, &Paging::ALL))
+    Ok(session_list::answer(&app, &user, &Paging::ALL).await)
 }

@@ -87,7 +87,7 @@ pub(super) async fn handle(
         None | Some("all") => None,
         Some(id) => Some(SocketId::parse(id).ok_or(NotRevoked::SessionNotFound)?),
     };
-    let sent = app.presence.send(&call.user, to, &message.event, data);
+    let sent = app.send(&call.user, to, &message.event, data).await;
     let sent = sent.ok_or(NotRevoked::SessionNotFound)?;
     Ok(Json(DeliveredBody { delivered: sent.count, complete: sent.complete }))
 }

@@ -29,5 +29,5 @@ pub(super) async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let paging = Paging::parse(query.as_deref())?;
-    Ok(session_list::answer(&app, &call.user, &paging))
+    Ok(session_list::answer(&app, &call.user, &paging).await)
 }

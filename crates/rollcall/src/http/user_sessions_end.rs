@@ -35,8 +35,8 @@ pub(super) async fn all(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     if keeps_tokens(query.as_deref())? {
-        let ended = app.disconnect(&call.user, &Which::All);
-        return Ok(EndedBody::disconnected(ended.len()));
+        let ended = app.disconnect_everywhere(&call.user, &Which::All).await;
+        return Ok(EndedBody::disconnected(ended));
     }
     end(app, call, Scope::All).await
 }
@@ -63,7 +63,7 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     if keeps_tokens(query.as_deref())? {
-        return match app.disconnect(&call.user, &Which::One(id)).len() {
+        return match app.disconnect_everywhere(&call.user, &Which::One(id)).await {
             0 => Err(NotRevoked::SessionNotFound.into()),
             count => Ok(EndedBody::disconnected(count)),
         };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::change::{Amendment, Caps, Joined, Joining, NotJoined, Regrant, Which};
 use super::session::Grant;
 use super::user::Obstacle;
-use super::{Roster, Session, SocketId, User, UserKey};
+use super::{Left, Roster, Session, SocketId, User, UserKey};
 
 /// All users of this node.
 #[derive(Debug)]
@@ -63,17 +63,46 @@ impl Memory {
         }
     }
 
+    /// A session waits to be listed: [`Roster::enter`].
+    pub(super) fn enter(
+        &self,
+        key: &UserKey,
+        mut joining: Joining,
+        admit: impl Fn(&Session) -> bool,
+        tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
+    ) -> Result<Arc<User>, Box<(Session, NotJoined)>> {
+        loop {
+            let user = self.find_or_make(key);
+            let mut roster = user.roster();
+            match roster.enter(joining, &self.caps, &admit) {
+                Ok(()) => {
+                    tell(&user, &mut roster);
+                    drop(roster);
+                    return Ok(user);
+                }
+                Err(obstacle) => match *obstacle {
+                    (back, Obstacle::Retired) => joining = back,
+                    (back, Obstacle::Refused(why)) => {
+                        self.let_go(&user, roster);
+                        return Err(Box::new((back.session, why)));
+                    }
+                },
+            }
+            drop(roster);
+            self.remove(&user);
+        }
+    }
+
     pub(super) fn leave(
         &self,
         user: &Arc<User>,
         id: &SocketId,
         tell: impl FnOnce(&mut Roster<'_>),
-    ) -> Option<Session> {
+    ) -> Option<Left> {
         let mut roster = user.roster();
         let session = roster.leave(id)?;
         tell(&mut roster);
-        self.let_go(user, roster);
-        Some(session)
+        Some(Left { session, dropped: self.let_go(user, roster) })
     }
 
     pub(super) fn end(
@@ -81,14 +110,18 @@ impl Memory {
         user: &Arc<User>,
         which: &Which,
         tell: impl FnOnce(&mut Roster<'_>),
-    ) -> Vec<Session> {
+    ) -> (Vec<Session>, Vec<Session>) {
         let mut roster = user.roster();
         let ended = roster.end(which);
         if !ended.is_empty() {
             tell(&mut roster);
         }
-        self.let_go(user, roster);
-        ended
+        (ended, self.let_go(user, roster))
+    }
+
+    /// Lets a user go if no session of it is here any more; gives those of other nodes that were known.
+    pub(super) fn let_go_if_empty(&self, user: &Arc<User>) -> Vec<Session> {
+        self.let_go(user, user.roster())
     }
 
     pub(super) fn amend(
@@ -135,7 +168,7 @@ impl Memory {
 
     pub(super) fn sessions(&self) -> usize {
         let count = |users: MutexGuard<'_, Users>| -> usize {
-            users.by_key.iter().map(|user| user.0.roster().sessions().len()).sum()
+            users.by_key.iter().map(|user| user.0.roster().count_here()).sum()
         };
         self.shards.iter().map(|shard| count(shard.lock().unwrap_or_else(PoisonError::into_inner))).sum()
     }
@@ -152,13 +185,14 @@ impl Memory {
         }
     }
 
-    /// Removes a user that has no session any more.
-    fn let_go(&self, user: &Arc<User>, mut roster: Roster<'_>) {
+    /// Removes a user that has no session here any more; gives those of other nodes that were known.
+    fn let_go(&self, user: &Arc<User>, mut roster: Roster<'_>) -> Vec<Session> {
         let retired = roster.retire_if_empty();
         drop(roster);
-        if retired {
+        if retired.is_some() {
             self.remove(user);
         }
+        retired.unwrap_or_default()
     }
 
     /// Lets go of a retired user, unless a new one has taken its place.

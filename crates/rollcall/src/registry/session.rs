@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engineio::server::Mailbox;
 
-use super::Interned;
+use super::{Amendment, Interned};
 use crate::identity::{Login, Principal, Tag};
 
 /// A session as its user sees it, and the mailbox by which it is told.
@@ -26,8 +26,8 @@ pub struct Session {
     pub grant: Grant,
     /// What most sessions do without.
     pub details: Option<Box<Details>>,
-    /// Its way in.
-    pub mailbox: Arc<Mailbox>,
+    /// Its way in; `None` when it is on another node, or has yet to be greeted by its own task.
+    pub mailbox: Option<Arc<Mailbox>>,
 }
 
 /// What has to be remembered of a token as long as its session is open.
@@ -113,6 +113,25 @@ impl Session {
         }
     }
 
+    /// Changes what an amendment of it changes; `false` when nothing.
+    pub(super) fn amend(&mut self, amendment: &Amendment) -> bool {
+        match amendment {
+            Amendment::Label(of, label) if self.is_labelled(of) => {
+                let old = self.details.as_ref().and_then(|details| details.label.as_ref());
+                let is_news = old != label.as_ref();
+                if is_news {
+                    self.details_mut().label.clone_from(label);
+                }
+                is_news
+            }
+            Amendment::Activity(id, activity) if self.id == *id => {
+                self.details_mut().activity = Some(*activity);
+                true
+            }
+            Amendment::Label(..) | Amendment::Activity(..) => false,
+        }
+    }
+
     fn device(&self) -> Option<DeviceId> {
         self.details.as_ref().and_then(|details| details.device)
     }
@@ -141,6 +160,16 @@ impl fmt::Display for Labelled {
                 key.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
             }
             Self::Login(login) => login.fmt(formatter),
+        }
+    }
+}
+
+impl Labelled {
+    /// What this text stands for, which [`Display`](fmt::Display) has written.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("device:") {
+            Some(key) => super::record::unhex(key).map(Self::Device),
+            None => Login::parse(text).map(Self::Login),
         }
     }
 }

@@ -14,6 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::registry_metrics::RegistryMetrics;
+
 /// All metrics of the process. Labels are `&'static str`, so that no client can make a new one.
 pub struct Metrics {
     registry: Registry,
@@ -28,8 +30,9 @@ pub struct Metrics {
     refused_requests: Labelled,
     update_seconds: Histogram,
     revocation_lag: Histogram,
-    registry_up: Gauge,
     slow_consumers: Counter,
+    /// Of a node that meets others.
+    pub cluster: RegistryMetrics,
 }
 
 impl Metrics {
@@ -65,19 +68,13 @@ impl Metrics {
         let revocation_lag = Histogram::new(LAG_BUCKETS);
         let help = "Seconds from when another process has revoked something until it holds here";
         registry.register("revocation_lag_seconds", help, revocation_lag.clone());
-        let registry_up = Gauge::<i64>::default();
-        registry_up.set(1);
-        registry.register(
-            "registry_up",
-            "1 while the registry answers, 0 while it does not",
-            registry_up.clone(),
-        );
         let slow_consumers = Counter::default();
         registry.register(
             "slow_consumers",
             "Sockets cut because they did not keep up",
             slow_consumers.clone(),
         );
+        let cluster = RegistryMetrics::new(&mut registry);
 
         Self {
             websocket_connections: connections.get_or_create_owned(&[("transport", "websocket")]),
@@ -92,8 +89,8 @@ impl Metrics {
             refused_requests,
             update_seconds,
             revocation_lag,
-            registry_up,
             slow_consumers,
+            cluster,
         }
     }
 
@@ -106,6 +103,11 @@ impl Metrics {
     pub fn session_ended(&self, reason: &'static str) {
         self.sessions.dec();
         self.session_ends.add_one(reason);
+    }
+
+    /// `rollcall_sessions`, for what this node says of itself.
+    pub fn sessions(&self) -> u64 {
+        u64::try_from(self.sessions.get()).unwrap_or_default()
     }
 
     /// `rollcall_connections{transport}` goes up by one; `transport` is `websocket` or `polling`.
@@ -148,11 +150,6 @@ impl Metrics {
     /// `rollcall_revocation_lag_seconds`.
     pub fn revocation_learned(&self, lag: Duration) {
         self.revocation_lag.observe(lag.as_secs_f64());
-    }
-
-    /// `rollcall_registry_up`.
-    pub fn set_registry_up(&self, up: bool) {
-        self.registry_up.set(i64::from(up));
     }
 
     /// `rollcall_slow_consumers_total`.
@@ -274,7 +271,5 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
         }
-        metrics.set_registry_up(false);
-        assert!(metrics.encode().unwrap().contains("\nrollcall_registry_up 0\n"));
     }
 }

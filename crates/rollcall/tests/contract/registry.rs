@@ -50,7 +50,7 @@ fn session_of(login: &str, number: usize, connected_at: u64) -> Session {
         context: None,
         grant: grant(login, Some(100)),
         details: None,
-        mailbox: Arc::new(Mailbox::new(1)),
+        mailbox: Some(Arc::new(Mailbox::new(1))),
     }
 }
 
@@ -70,7 +70,7 @@ fn join(registry: &Registry, key: &UserKey, session: Session) -> Arc<User> {
 }
 
 fn leave(registry: &Registry, user: &Arc<User>, id: &SocketId) -> Option<Session> {
-    registry.leave(user, id, |_| {})
+    registry.leave(user, id, |_| {}).map(|left| left.session)
 }
 
 /// The numbers of the sessions of a list.
@@ -319,7 +319,7 @@ fn each_way_of_ending_ends_those_that_it_says_in_one_change() {
         join(&registry, &key(0, "bob"), session_of("a", 6, 6));
         let revision = user.roster().revision();
         let mut told = 0;
-        let found = registry.end(&user, which, |roster| {
+        let (found, _) = registry.end(&user, which, |roster| {
             told += 1;
             assert_eq!(roster.revision(), revision + 1);
         });

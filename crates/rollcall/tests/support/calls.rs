@@ -58,14 +58,19 @@ pub async fn make_key(live: &Live, key: &str, scopes: &str, issuer: Option<Issue
     let app = beside(live).await;
     let allows = ApiKey { name: key.into(), issuer, scopes: KeyScopes::parse(scopes).unwrap() };
     assert!(app.store.add_api_key(1, key, &allows, Actor::Operator).await.unwrap());
-    while get(live, "/api/users/nobody/sessions", key).await.status == 401 {
+    for _ in 0..600 {
+        if get(live, "/api/users/nobody/sessions", key).await.status != 401 {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    panic!("the server does not know the key");
 }
 
 /// The parts of a server on the same data, as a command has them.
 pub async fn beside(live: &Live) -> std::sync::Arc<App> {
-    let mut config = Config { data_dir: live.folder.path().join("data"), ..Config::default() };
+    let data_dir = live.folder.path().join("data");
+    let mut config = Config { data_dir, database: live.database.clone(), ..Config::default() };
     config.identity.secret = Secret::parse(SECRET);
     App::open(config, live.clock.clone()).await.unwrap()
 }

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
+#[path = "databases.rs"]
+pub mod databases;
+#[path = "redis.rs"]
+pub mod redis;
 #[path = "../../../engineio/tests/support/wire.rs"]
 pub mod wire;
 
@@ -10,7 +14,7 @@ use std::time::Duration;
 
 use engineio::server::spawn;
 use rollcall::clock::Clock;
-use rollcall::config::{Config, Secret, Setting};
+use rollcall::config::{Config, DatabaseConfig, RedisUrl, Secret, Setting};
 use rollcall::identity::Identity;
 use rollcall::shutdown::{Shutdown, Trigger};
 use serde_json::Value;
@@ -27,6 +31,25 @@ pub struct Live {
     identity: Identity,
     pub trigger: Trigger,
     pub clock: Clock,
+    /// Where it keeps what must survive.
+    pub database: DatabaseConfig,
+}
+
+/// Whether the tests run once more, on a node of a cluster.
+pub fn is_in_cluster() -> bool {
+    std::env::var("ROLLCALL_TEST_REGISTRY").is_ok_and(|registry| registry == "redis")
+}
+
+/// Where the nodes of this test meet, when all tests are to run once more on a node of a cluster: what holds for one node
+/// alone holds there too. A server that is started again finds what it has left.
+async fn meeting_place() -> Option<&'static (redis::Redis, databases::Database)> {
+    static PLACE: tokio::sync::OnceCell<(redis::Redis, databases::Database)> =
+        tokio::sync::OnceCell::const_new();
+    if is_in_cluster() {
+        let open = async || (redis::Redis::start(), databases::Database::postgres().await);
+        return Some(PLACE.get_or_init(open).await);
+    }
+    None
 }
 
 impl Live {
@@ -36,17 +59,48 @@ impl Live {
 
     /// The same by a clock whose wall time the test moves.
     pub async fn start_by(clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        let (live, is_one_of_several) = Self::begin(clock, change).await;
+        if is_one_of_several {
+            live.wait_for_redis().await;
+        }
+        live
+    }
+
+    /// One of several nodes whose Redis is away.
+    pub async fn start_without_redis(change: impl FnOnce(&mut Config)) -> Self {
+        Self::begin(Clock::system(), change).await.0
+    }
+
+    async fn begin(clock: Clock, change: impl FnOnce(&mut Config)) -> (Self, bool) {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.identity.secret = Secret::parse(SECRET);
+        if let Some((redis, database)) = meeting_place().await {
+            config.registry.redis_url = RedisUrl::parse(&redis.url());
+            config.database.url = database.config.database.url.clone();
+        }
         change(&mut config);
         let identity = rollcall::app::open_identity(&config).unwrap();
         let listener = rollcall::listen(&config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::new();
         let by = clock.clone();
+        let is_one_of_several = config.registry.redis_url.is_some();
+        let database = config.database.clone();
         spawn(async move { rollcall::run_by(by, config, listener, shutdown).await.unwrap() });
-        Self { address, folder, identity, trigger, clock }
+        (Self { address, folder, identity, trigger, clock, database }, is_one_of_several)
+    }
+
+    /// Until its lists are those of all nodes.
+    pub async fn wait_for_redis(&self) {
+        for _ in 0..1000 {
+            let answer = self.wire().await.get("/readyz").await;
+            if answer.body.contains(r#""registry":"ok""#) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("Redis is away");
     }
 
     pub fn token(&self, user: &str) -> String {

@@ -2,10 +2,12 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -14,8 +16,9 @@ use crate::support::SECRET;
 /// The command, ended with the test.
 pub struct Served {
     child: Child,
-    stderr: BufReader<ChildStderr>,
-    log: String,
+    /// Reads on, so that the process never waits for somebody to take its lines.
+    reader: Option<JoinHandle<()>>,
+    log: Arc<Mutex<String>>,
     pub address: SocketAddr,
 }
 
@@ -54,15 +57,44 @@ impl Served {
                 break address;
             }
         };
-        Self { child, stderr, log, address }
+        let log = Arc::new(Mutex::new(log));
+        let lines = log.clone();
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|length| length > 0) {
+                lines.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        });
+        Self { child, reader: Some(reader), log, address }
     }
 
     /// Ends it by this signal; its exit status and its whole log.
     pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// A signal by its name, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        self.stderr.read_to_string(&mut self.log).unwrap();
-        (self.child.wait().unwrap(), std::mem::take(&mut self.log))
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Until it has ended; its exit status and its whole log.
+    pub fn wait(&mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().map(JoinHandle::join);
+        (status, self.log())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 }
 

@@ -66,7 +66,7 @@ fn understand(
     call: &Call<'_>,
 ) -> Result<Doing, EventError> {
     match call.name {
-        "sessions:send" => return send::send(gateway, now, stay, call).map(Answer::Sent).map(Doing::Done),
+        "sessions:send" => return send::send(gateway, now, stay, call),
         // Apart, so that a tab that asks for the list without end keeps nobody from signing it out.
         "sessions:refresh" | "sessions:revoke" => {
             let taken = stay.user.roster().vital().try_take(&gateway.app.presence.controls, now);

@@ -41,6 +41,9 @@ pub(super) fn rename(gateway: &Arc<Gateway>, stay: &Stay, label: Option<Arc<str>
         let written = app.store.set_label(app.clock.unix_millis(), named, &device, label.as_deref()).await;
         Outcome::answer(match written {
             Ok(()) => {
+                if let Some(cluster) = &app.cluster {
+                    cluster.label(&app.identity, &user, &labelled, label.as_deref()).await;
+                }
                 app.presence.amend(app.clock.now(), &user, &Amendment::Label(labelled, label));
                 Ok(Answer::Done)
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use engineio::server::{Mailbox, Outbox, spawn};
 
 use super::reply::{Answer, EventError};
-use super::{answer_call, refresh, rename, revoke};
+use super::{answer_call, refresh, rename, revoke, send};
 use crate::gateway::Gateway;
 use crate::gateway::codes::SessionError;
 use crate::gateway::revoking::Scope;
@@ -47,6 +47,8 @@ pub(super) enum Request {
     Rename(Option<Arc<str>>),
     /// The end of logins.
     Revoke(Scope),
+    /// A message to sessions on other nodes.
+    Relay(send::Relay),
 }
 
 /// What a step is when its task has ended.
@@ -95,7 +97,16 @@ pub(super) fn begin(
     let step = Step { id, request };
     match &mut stay.rare {
         Some(rare) if rare.steps.running.is_some() => {
-            if rare.steps.waiting.len() >= WAITING_MAX {
+            let relays =
+                rare.steps.waiting.iter().filter(|step| matches!(step.request, Request::Relay(_))).count();
+            let others = rare.steps.waiting.len() - relays;
+            if let Request::Relay(relay) = &step.request
+                && relays >= RELAYS_MAX
+            {
+                // The way to the other nodes is slow: they go without it.
+                return answer_call(gateway, stay, id, Ok(relay.of_this_node()), out);
+            }
+            if others >= WAITING_MAX && !matches!(step.request, Request::Relay(_)) {
                 let error = EventError::RateLimited { retry_after: WAITING_PAUSE };
                 return answer_call(gateway, stay, id, Err(error), out);
             }
@@ -142,6 +153,7 @@ fn run(
         Request::Refresh(token) => refresh::refresh(gateway, now, stay, token),
         Request::Rename(label) => rename::rename(gateway, stay, label.clone()),
         Request::Revoke(scope) => revoke::revoke(gateway, stay, scope),
+        Request::Relay(relay) => send::relay(gateway, stay, relay.clone()),
     };
     match progress {
         Progress::Done(answer) => answer_call(gateway, stay, step.id, answer, out),
@@ -165,5 +177,7 @@ fn run(
 
 /// Steps that wait behind the one that runs: a client that asks for more has not waited for an answer.
 const WAITING_MAX: usize = 4;
+/// Messages to other nodes that wait likewise: as many as may be sent in a second by default.
+const RELAYS_MAX: usize = 20;
 /// Steps take milliseconds.
 const WAITING_PAUSE: Duration = Duration::from_secs(1);

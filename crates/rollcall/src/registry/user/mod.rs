@@ -1,14 +1,18 @@
-//! One user's sessions on this node, behind a lock of their own: what one user does never waits for another.
+//! One user's sessions, behind a lock of their own: what one user does never waits for another.
+
+mod room;
+mod shared;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use engineio::server::pace::Pace;
 
-use super::change::{Amendment, Caps, Joined, Joining, NotJoined, Policy, Regrant, Which};
+use super::change::{Amendment, Caps, Joined, Joining, NotJoined, Regrant, Which};
 use super::session::Grant;
 use super::{Session, SocketId};
-use crate::identity::{IssuerId, Login};
+use crate::identity::IssuerId;
+pub use shared::{Entered, Listed, Local, Shared, TakenOver};
 
 /// Who somebody is: the same subject of two issuers is two people, who never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,6 +41,8 @@ struct State {
     vital: Pace,
     /// The last session has left and the registry has let go: whoever joins now needs a new `User`.
     retired: bool,
+    /// What there is in a cluster only.
+    shared: Option<Box<Shared>>,
 }
 
 /// How often the user's sessions were told of late: the memory of `gateway::fanout`, kept where it is locked anyway.
@@ -108,7 +114,18 @@ impl Roster<'_> {
 
     /// Whether the list holds the sessions of all nodes; one node always knows all of its own.
     pub fn is_complete(&self) -> bool {
-        true
+        self.state.shared.as_ref().is_none_or(|shared| shared.is_complete())
+    }
+
+    /// Whether the list was told since the user is here; one node alone always has.
+    pub fn is_told(&self) -> bool {
+        self.state.shared.is_none() || self.state.revision > 0
+    }
+
+    /// Sessions of this node.
+    pub fn count_here(&self) -> usize {
+        let greeted = self.state.sessions.iter().filter(|session| session.mailbox.is_some()).count();
+        greeted + self.state.shared.as_ref().map_or(0, |shared| shared.entering())
     }
 
     /// Takes a session in, at its place; `user` is whose roster this is.
@@ -149,37 +166,33 @@ impl Roster<'_> {
         Some(session)
     }
 
-    /// Lets sessions go.
+    /// Lets sessions of this node go.
     pub(super) fn end(&mut self, which: &Which) -> Vec<Session> {
-        let ended: Vec<Session> =
-            self.state.sessions.extract_if(.., |session| which.holds(session)).collect();
+        let state = &mut *self.state;
+        let is_meant = |session: &mut Session| session.mailbox.is_some() && which.holds(session);
+        let mut ended: Vec<Session> = state.sessions.extract_if(.., is_meant).collect();
+        if let Some(shared) = &mut state.shared {
+            ended.extend(shared.take(&mut state.sessions, |session| which.holds(session)));
+        }
         if !ended.is_empty() {
             self.after_leaving();
         }
         ended
     }
 
-    /// `false` when nothing changes.
+    /// Amends sessions of this node; those of others are told of by these. `false` when nothing changes.
     pub(super) fn amend(&mut self, amendment: &Amendment) -> bool {
-        let state = &mut *self.state;
+        let State { sessions, shared, revision, .. } = &mut *self.state;
         let mut changed = false;
-        for session in &mut state.sessions {
-            match amendment {
-                Amendment::Label(of, label) if session.is_labelled(of) => {
-                    let old = session.details.as_ref().and_then(|details| details.label.as_ref());
-                    if old != label.as_ref() {
-                        session.details_mut().label.clone_from(label);
-                        changed = true;
-                    }
-                }
-                Amendment::Activity(id, activity) if session.id == *id => {
-                    session.details_mut().activity = Some(*activity);
-                    changed = true;
-                }
-                Amendment::Label(..) | Amendment::Activity(..) => {}
-            }
+        for session in sessions.iter_mut() {
+            let is_here =
+                session.mailbox.is_some() || shared.as_ref().is_some_and(|shared| shared.is_here(session));
+            changed |= is_here && session.amend(amendment);
         }
-        state.revision += u64::from(changed);
+        for session in shared.iter_mut().flat_map(|shared| shared.joining_mut()) {
+            changed |= session.amend(amendment);
+        }
+        *revision += u64::from(changed && shared.is_none());
         changed
     }
 
@@ -202,14 +215,21 @@ impl Roster<'_> {
         let session = &mut state.sessions[place];
         let is_listed_alike = session.grant.tag == grant.tag;
         session.grant = grant;
-        state.revision += u64::from(!is_listed_alike);
+        state.revision += u64::from(!is_listed_alike && state.shared.is_none());
         if is_listed_alike { Regrant::Done } else { Regrant::Changed }
     }
 
-    /// Retires a user without sessions; whether it is retired.
-    pub(super) fn retire_if_empty(&mut self) -> bool {
-        self.state.retired = self.state.sessions.is_empty();
-        self.state.retired
+    /// Retires a user without sessions here, and gives back those of other nodes; `None` when it stays.
+    pub(super) fn retire_if_empty(&mut self) -> Option<Vec<Session>> {
+        let state = &mut *self.state;
+        let shared = state.shared.as_deref();
+        let is_here = |session: &Session| match shared {
+            Some(shared) => shared.is_here(session),
+            None => true,
+        };
+        state.retired =
+            !state.sessions.iter().any(is_here) && !shared.is_some_and(|shared| shared.has_joining());
+        state.retired.then(|| std::mem::take(&mut state.sessions))
     }
 
     /// How often the user's sessions have sent to one another of late.
@@ -232,44 +252,18 @@ impl Roster<'_> {
         &mut self.state.burst
     }
 
-    /// Who has to go for a session that joins: the one that it replaces, and those that are too many. `None` when it may
-    /// not join.
-    fn make_room(&self, joining: &Joining, caps: &Caps) -> Option<Vec<SocketId>> {
-        let login = &joining.session.grant.login;
-        let sessions = &self.state.sessions;
-        let mut leaving = Vec::new();
-        if let Some(replaced) = joining.replaces
-            && sessions.iter().any(|session| session.id == replaced && session.grant.login == *login)
-        {
-            leaving.push(replaced);
-        }
-        if sessions.len() < caps.per_user.min(caps.per_login) {
-            return Some(leaving);
-        }
-        loop {
-            let staying = || sessions.iter().filter(|session| !leaving.contains(&session.id));
-            let too_many_of_login =
-                staying().filter(|session| session.grant.login == *login).count() >= caps.per_login;
-            let too_many = staying().count() >= caps.per_user;
-            let crowded = match (too_many_of_login, too_many, caps.policy) {
-                (false, false, _) => return Some(leaving),
-                (_, _, Policy::Deny) => return None,
-                (true, _, Policy::EvictOldest) => login,
-                (false, true, Policy::EvictOldest) => largest_login(staying())?,
-            };
-            let oldest = staying().find(|session| session.grant.login == *crowded)?;
-            leaving.push(oldest.id);
-        }
-    }
-
     fn take(&mut self, id: &SocketId) -> Option<Session> {
-        let place = self.state.sessions.iter().position(|session| session.id == *id)?;
-        Some(self.state.sessions.remove(place))
+        let state = &mut *self.state;
+        let is_meant = |session: &Session| session.id == *id;
+        match state.sessions.iter().position(|session| is_meant(session) && session.mailbox.is_some()) {
+            Some(place) => Some(state.sessions.remove(place)),
+            None => state.shared.as_mut()?.take(&mut state.sessions, is_meant).pop(),
+        }
     }
 
     fn after_leaving(&mut self) {
         let state = &mut *self.state;
-        state.revision += 1;
+        state.revision += u64::from(state.shared.is_none()); // in a cluster the list of all nodes brings it
         if state.sessions.len() * 2 < state.sessions.capacity() {
             state.sessions.shrink_to_fit();
         }
@@ -291,16 +285,4 @@ fn share(session: &mut Session, others: &[Session]) -> bool {
         }
     }
     of_login.is_none()
-}
-
-/// The login that has most sessions; of several the one that has the oldest.
-fn largest_login<'s>(sessions: impl Iterator<Item = &'s Session>) -> Option<&'s Login> {
-    let mut counts: Vec<(&Login, usize)> = Vec::new();
-    for session in sessions {
-        match counts.iter_mut().find(|(login, _)| *login == &session.grant.login) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((&session.grant.login, 1)),
-        }
-    }
-    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(login, _)| login)
 }

@@ -1,6 +1,8 @@
 //! The `sessions` namespace of one socket: joins, is refused, leaves, ends. What it does while it is in is [`Stay`]'s.
 //! Does not know: frames, transports, when it is called.
 
+mod joining;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,16 +11,13 @@ use engineio::server::{Flow, Goodbye, Mailbox, Outbox};
 use socketio::connection::encode_connected;
 
 use super::Gateway;
-use super::admission::Admitted;
 use super::codes::SessionError;
+use super::entering::Entering;
 use super::events::Call;
-use super::farewell::{Refusal, dismiss, encode_error, new_socket_id, refuse};
+use super::farewell::{dismiss, encode_error, new_socket_id};
 use super::greeting::Greeting;
 use super::judging::{Judging, Kept, Verdict, verdict};
 use super::stay::Stay;
-use crate::identity::TokenRefusal;
-use crate::registry::session::Details;
-use crate::registry::{Grant, Joining, NotJoined, Session, UserKey};
 
 /// The namespace that all of this is about.
 pub(super) const NAMESPACE: &str = "/sessions";
@@ -26,7 +25,7 @@ pub(super) const NAMESPACE: &str = "/sessions";
 /// What one socket is in the namespace.
 ///
 /// ```text
-/// out --CONNECT, good--> in --client leaves--> out
+/// out --CONNECT, good--> (entering, in a cluster) --> in --client leaves--> out
 ///  |                     |`--revoked, evicted--> refused, for good
 ///  |                     `--another error, close--> (the socket ends)
 ///  |--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
@@ -47,6 +46,8 @@ enum State {
     In(Stay),
     /// Its token cannot be judged yet.
     Judging(Box<Judging>),
+    /// The other nodes are being told of it.
+    Entering(Box<Entering>),
     /// Refused; the socket ends at the deadline if the client does not end it before. Without a greeting there is no
     /// second try.
     Refused { greeting: Option<Box<Greeting>>, deadline: Instant, goodbye: Goodbye },
@@ -72,7 +73,11 @@ impl Sessions {
             // Trying again does not put the end off.
             State::Refused { greeting: Some(greeting), deadline, .. } => (greeting, Some(deadline)),
             // The connection refuses a second CONNECT before it comes here.
-            state @ (State::Refused { .. } | State::In(_) | State::Judging(_) | State::Changing) => {
+            state @ (State::Refused { .. }
+            | State::In(_)
+            | State::Judging(_)
+            | State::Entering(_)
+            | State::Changing) => {
                 self.state = state;
                 return Flow::Close(Goodbye::Violation);
             }
@@ -103,6 +108,7 @@ impl Sessions {
     ) -> (Flow, Kept) {
         let judging = match std::mem::replace(&mut self.state, State::Changing) {
             State::Judging(judging) => *judging,
+            State::Entering(entering) => return self.enter(gateway, now, entering, out),
             mut state => {
                 if let State::In(stay) = &mut state {
                     stay.on_wake(gateway, now, &self.mailbox, out);
@@ -114,9 +120,15 @@ impl Sessions {
         match verdict(gateway, &judging.greeting, &judging.auth.0, judging.looked_up.clone(), &self.mailbox) {
             Verdict::Admitted(admitted, label) => {
                 let flow = self.join(gateway, now, *judging.greeting, admitted, label, out);
-                match self.state {
+                match &mut self.state {
                     State::In(_) => (flow, judging.kept),
-                    _ => (flow, Kept::default()),
+                    State::Entering(entering) => {
+                        entering.kept = judging.kept;
+                        (flow, Kept::default())
+                    }
+                    State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {
+                        (flow, Kept::default())
+                    }
                 }
             }
             Verdict::Refused(error) => {
@@ -130,18 +142,20 @@ impl Sessions {
     }
 
     /// Whether what the client sends is to be kept until it has an answer.
-    pub(super) fn is_judging(&self) -> bool {
-        matches!(self.state, State::Judging(_))
+    pub(super) fn is_kept_waiting(&self) -> bool {
+        matches!(self.state, State::Judging(_) | State::Entering(_))
     }
 
-    /// Keeps a message while [`Self::is_judging`].
+    /// Keeps a message while [`Self::is_kept_waiting`].
     pub(super) fn keep(&mut self, message: Message<'_>, max_bytes: usize) -> Flow {
-        match &mut self.state {
-            State::Judging(judging) => match judging.kept.keep(message, max_bytes) {
-                true => Flow::Continue,
-                false => Flow::Close(Goodbye::Violation),
-            },
-            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => Flow::Continue,
+        let kept = match &mut self.state {
+            State::Judging(judging) => &mut judging.kept,
+            State::Entering(entering) => &mut entering.kept,
+            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => return Flow::Continue,
+        };
+        match kept.keep(message, max_bytes) {
+            true => Flow::Continue,
+            false => Flow::Close(Goodbye::Violation),
         }
     }
 
@@ -156,23 +170,29 @@ impl Sessions {
         match &mut self.state {
             State::In(stay) => stay.on_event(gateway, now, &self.mailbox, call, out),
             // The connection lets no event through from one who is not in, and it is kept from one who is judged.
-            State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {}
+            State::Out(_)
+            | State::Judging(_)
+            | State::Entering(_)
+            | State::Refused { .. }
+            | State::Changing => {}
         }
     }
 
     /// The socket's stay in the namespace ends; everybody else of the user is told.
     pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
-        match std::mem::replace(&mut self.state, State::Changing) {
-            State::In(stay) => {
-                let presence = &gateway.app.presence;
-                self.state = match presence.leave(now, &stay.user, &stay.id, reason, &self.mailbox) {
-                    Some(session) => State::Out(Box::new(Greeting::again(session, stay.into_given()))),
-                    // Somebody has ended it in this moment, and the request to close is on its way.
-                    None => State::Refused { greeting: None, deadline: now, goodbye: Goodbye::Orderly },
-                };
+        let (user, id, given) = match std::mem::replace(&mut self.state, State::Changing) {
+            State::In(stay) => (stay.user.clone(), stay.id, stay.into_given()),
+            State::Entering(entering) => (entering.user, entering.id, entering.joined.given),
+            state => {
+                self.state = state;
+                return;
             }
-            state => self.state = state,
-        }
+        };
+        self.state = match gateway.app.presence.leave(now, &user, &id, reason, &self.mailbox) {
+            Some(session) => State::Out(Box::new(Greeting::again(session, given))),
+            // Somebody has ended it in this moment, and the request to close is on its way.
+            None => State::Refused { greeting: None, deadline: now, goodbye: Goodbye::Orderly },
+        };
     }
 
     /// The socket is gone for good.
@@ -183,7 +203,7 @@ impl Sessions {
                 gateway.app.presence.agents().release(greeting.agent);
             }
             State::Judging(judging) => gateway.app.presence.agents().release(judging.greeting.agent),
-            State::In(_) | State::Refused { .. } | State::Changing => {}
+            State::In(_) | State::Entering(_) | State::Refused { .. } | State::Changing => {}
         }
     }
 
@@ -195,7 +215,16 @@ impl Sessions {
         error: SessionError,
         out: &mut Outbox<'_>,
     ) -> Flow {
-        let State::In(_) = self.state else { return Flow::Close(Goodbye::Orderly) };
+        match self.state {
+            State::In(_) => {}
+            // It was ended before its client heard that it is in.
+            State::Entering(_) => {
+                out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
+            }
+            State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {
+                return Flow::Close(Goodbye::Orderly);
+            }
+        }
         let deadline = dismiss(gateway, now, error, out);
         self.state = State::Refused { greeting: None, deadline, goodbye: Goodbye::Orderly };
         Flow::Continue
@@ -208,7 +237,7 @@ impl Sessions {
                 out.start_payload();
                 encode_error(gateway, error, out);
             }
-            State::Judging(_) => {
+            State::Judging(_) | State::Entering(_) => {
                 out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
                 out.start_payload();
                 encode_error(gateway, error, out);
@@ -222,6 +251,7 @@ impl Sessions {
         match &self.state {
             State::Refused { deadline, .. } => Some(*deadline),
             State::Judging(judging) => Some(judging.deadline),
+            State::Entering(entering) => Some(entering.deadline),
             State::In(stay) => stay.next_timeout(gateway),
             State::Out(_) | State::Changing => None,
         }
@@ -239,13 +269,28 @@ impl Sessions {
             State::Judging(judging) if judging.deadline <= now => {
                 Ok(self.refuse(gateway, now, judging.greeting, SessionError::Unavailable, out))
             }
+            State::Entering(entering) if entering.deadline <= now => {
+                self.state = State::Entering(entering);
+                self.leave(gateway, now, "unavailable");
+                match std::mem::replace(&mut self.state, State::Changing) {
+                    State::Out(greeting) => {
+                        Ok(self.refuse(gateway, now, greeting, SessionError::Unavailable, out))
+                    }
+                    state => {
+                        self.state = state;
+                        Ok(Flow::Continue)
+                    }
+                }
+            }
             mut state => {
                 let flow = match &mut state {
                     State::Refused { deadline, goodbye, .. } if *deadline <= now => Ok(Flow::Close(*goodbye)),
                     State::In(stay) => stay.handle_timeout(gateway, now, out).map(|()| Flow::Continue),
-                    State::Refused { .. } | State::Judging(_) | State::Out(_) | State::Changing => {
-                        Ok(Flow::Continue)
-                    }
+                    State::Refused { .. }
+                    | State::Judging(_)
+                    | State::Entering(_)
+                    | State::Out(_)
+                    | State::Changing => Ok(Flow::Continue),
                 };
                 self.state = state;
                 flow
@@ -256,70 +301,5 @@ impl Sessions {
     /// Whether the client was refused, so that what it says is passed over.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.state, State::Refused { .. })
-    }
-
-    fn join(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        now: Instant,
-        greeting: Greeting,
-        admitted: Admitted,
-        label: Option<Arc<str>>,
-        out: &mut Outbox<'_>,
-    ) -> Flow {
-        let Admitted { principal, context, device, replaces } = admitted;
-        let (app, id) = (&gateway.app, new_socket_id());
-        let tag = app.identity.login_tag(principal.issuer, &principal.subject, &principal.login);
-        let Greeting { ip, agent, given } = greeting;
-        let connected_at = app.clock.unix_millis();
-        let session = Session {
-            id,
-            connected_at,
-            ip,
-            agent,
-            context,
-            grant: Grant::new(&principal, tag, connected_at / 1000),
-            details: match (device, label) {
-                (None, None) => None,
-                (device, label) => Some(Box::new(Details { device, label, activity: None })),
-            },
-            mailbox: self.mailbox.clone(),
-        };
-        let expires_at = session.grant.expires_at;
-        let key = UserKey { issuer: principal.issuer, subject: principal.subject.clone() };
-        // Asked once more under the lock: a revocation may have come since the token was judged.
-        let admit = |_: &Session| !app.identity.revocations().refuses(&principal);
-        match app.presence.join(now, &key, Joining { session, replaces }, admit, out) {
-            Ok(joined) => {
-                app.metrics.connect("accepted");
-                let user = joined.user;
-                if joined.is_first_of_login {
-                    gateway.newcomers.note(&user, &id, &principal.login, connected_at);
-                }
-                self.state = State::In(Stay::new(user, id, expires_at, given));
-                Flow::Continue
-            }
-            Err(refused) => {
-                let (session, why) = *refused;
-                let error = match why {
-                    NotJoined::TooMany => SessionError::TooManySessions,
-                    NotJoined::NotAdmitted => SessionError::Token(TokenRefusal::Revoked),
-                };
-                self.refuse(gateway, now, Box::new(Greeting::again(session, given)), error, out)
-            }
-        }
-    }
-
-    fn refuse(
-        &mut self,
-        gateway: &Gateway,
-        now: Instant,
-        greeting: Box<Greeting>,
-        error: SessionError,
-        out: &mut Outbox<'_>,
-    ) -> Flow {
-        let Refusal { deadline, goodbye, flow } = refuse(gateway, now, greeting.ip, error, out);
-        self.state = State::Refused { greeting: Some(greeting), deadline, goodbye };
-        flow
     }
 }

@@ -1,0 +1,175 @@
+//! What nodes say to one another over channels: JSON objects, a kind each. A kind or a field of a later release is passed
+//! over, so two releases run side by side. Whatever is lost here is found out in another way. Does not know: channels.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reconcile::{Message as Agreement, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::names::{node_text, parse_node};
+
+/// A message.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Message {
+    /// What the nodes need to agree.
+    Agreement(Agreement<Arc<str>>),
+    /// SQL has news: revocations, keys.
+    Look,
+    /// For a user's sessions on the node that reads it.
+    Send(Relay),
+    /// A login was seen for the first time: for those of its user's other sessions that were there before.
+    New {
+        user: Arc<str>,
+        session: Arc<str>,
+        /// Its record.
+        record: String,
+        since: u64,
+    },
+    /// What a device, or a login, is called from now on.
+    Label { user: Arc<str>, of: String, label: Option<String> },
+}
+
+/// A message between a user's sessions that goes to another node.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Relay {
+    pub(super) user: Arc<str>,
+    /// One session; none for all.
+    pub(super) to: Option<String>,
+    /// Of all, this one is left out.
+    pub(super) but: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) event: String,
+    /// JSON, with a placeholder for each attachment.
+    pub(super) data: String,
+    pub(super) attachments: Vec<Bytes>,
+    /// In milliseconds since the epoch.
+    pub(super) sent_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Wire {
+    Changed {
+        user: Arc<str>,
+        revision: u64,
+    },
+    Loss {
+        from: String,
+    },
+    Said {
+        nodes: Vec<String>,
+    },
+    Look {},
+    Send {
+        user: Arc<str>,
+        #[serde(default)]
+        to: Option<String>,
+        #[serde(default)]
+        but: Option<String>,
+        #[serde(default)]
+        from: Option<String>,
+        event: String,
+        data: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<String>,
+        sent_at: u64,
+    },
+    New {
+        user: Arc<str>,
+        session: Arc<str>,
+        record: String,
+        since: u64,
+    },
+    Label {
+        user: Arc<str>,
+        of: String,
+        #[serde(default)]
+        label: Option<String>,
+    },
+}
+
+impl Message {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let wire = match self.clone() {
+            Self::Agreement(Agreement::Changed { user, revision }) => Wire::Changed { user, revision },
+            Self::Agreement(Agreement::Loss { from }) => Wire::Loss { from: node_text(from) },
+            Self::Agreement(Agreement::Said { nodes }) => {
+                Wire::Said { nodes: nodes.into_iter().map(node_text).collect() }
+            }
+            Self::Look => Wire::Look {},
+            Self::Send(Relay { user, to, but, from, event, data, attachments, sent_at }) => {
+                let attachments = attachments.iter().map(|data| STANDARD.encode(data)).collect();
+                Wire::Send { user, to, but, from, event, data, attachments, sent_at }
+            }
+            Self::New { user, session, record, since } => Wire::New { user, session, record, since },
+            Self::Label { user, of, label } => Wire::Label { user, of, label },
+        };
+        // Texts and numbers alone: this cannot fail.
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// `None` for what is no message, or one of a later release.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let parse = |nodes: Vec<String>| -> Option<Vec<NodeId>> {
+            nodes.iter().map(|node| parse_node(node)).collect()
+        };
+        Some(match serde_json::from_slice(bytes).ok()? {
+            Wire::Changed { user, revision } => Self::Agreement(Agreement::Changed { user, revision }),
+            Wire::Loss { from } => Self::Agreement(Agreement::Loss { from: parse_node(&from)? }),
+            Wire::Said { nodes } => Self::Agreement(Agreement::Said { nodes: parse(nodes)? }),
+            Wire::Look {} => Self::Look,
+            Wire::Send { user, to, but, from, event, data, attachments, sent_at } => {
+                let decoded: Result<Vec<Bytes>, _> =
+                    attachments.iter().map(|data| STANDARD.decode(data).map(Bytes::from)).collect();
+                Self::Send(Relay { user, to, but, from, event, data, attachments: decoded.ok()?, sent_at })
+            }
+            Wire::New { user, session, record, since } => Self::New { user, session, record, since },
+            Wire::Label { user, of, label } => Self::Label { user, of, label },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_message_comes_back_as_it_was() {
+        let user: Arc<str> = "built-in:ada \"1\"".into();
+        let relay = Relay {
+            user: user.clone(),
+            to: None,
+            but: Some("y".to_owned()),
+            from: Some("x".to_owned()),
+            event: "e".to_owned(),
+            data: r#"{"_placeholder":true,"num":0}"#.to_owned(),
+            attachments: vec![Bytes::from_static(&[0, 255, 1])],
+            sent_at: 1 << 41,
+        };
+        for message in [
+            Message::Agreement(Agreement::Changed { user: user.clone(), revision: 1 << 52 }),
+            Message::Agreement(Agreement::Loss { from: NodeId(7) }),
+            Message::Agreement(Agreement::Said { nodes: vec![NodeId(1), NodeId(u64::MAX)] }),
+            Message::Look,
+            Message::Send(relay),
+            Message::New { user: user.clone(), session: "s".into(), record: "{}".to_owned(), since: 5 },
+            Message::Label { user, of: "device:00".to_owned(), label: None },
+        ] {
+            assert_eq!(Message::decode(&message.encode()), Some(message));
+        }
+    }
+
+    #[test]
+    fn what_a_later_release_says_is_passed_over() {
+        for other in
+            ["", "[]", r#"{"kind":"later"}"#, r#"{"kind":"loss","from":"here"}"#, r#"{"kind":"send"}"#]
+        {
+            assert_eq!(Message::decode(other.as_bytes()), None, "{other}");
+        }
+        let more = br#"{"kind":"look","later":1}"#;
+        assert_eq!(Message::decode(more), Some(Message::Look));
+    }
+}
