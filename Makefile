@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing e2e bench cov lint instructions fmt clean
+.PHONY: help start dev prod test timing soak-cluster e2e bench cov lint instructions fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -30,11 +30,15 @@ prod: ## Release build with production settings: JSON logs, registration closed
 	@$(PRODUCTION) exec target/release/rollcall serve
 
 test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
-	@scripts/test rust docs js python client runner
+	@scripts/test rust cluster docs js python client runner
 
 timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
 	@cargo nextest run -p rollcall --test auth --run-ignored only --no-capture
+
+soak-cluster: ## Three nodes, 500 clients and one fault after another for ten minutes; SEED=... does the same again
+	@ROLLCALL_SOAK_SECONDS=600 ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
+		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
 
 e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
 	@scripts/test js python client

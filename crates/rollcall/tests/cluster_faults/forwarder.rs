@@ -1,0 +1,96 @@
+//! A way to Redis that can be blocked or cut: what comes in goes out on the other side, as long as it is let. Does not
+//! know: what is said.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// One way, with any number of connections on it.
+pub struct Forwarder {
+    pub address: SocketAddr,
+    way: watch::Sender<Way>,
+}
+
+/// What becomes of bytes, on old connections and on new ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Open,
+    /// They stay where they are, and go on when it is open again: a network that drops packets.
+    Blocked,
+    /// Connections are closed.
+    Cut,
+}
+
+impl Forwarder {
+    pub async fn start(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (way, seen) = watch::channel(Way::Open);
+        engineio::server::spawn(async move {
+            // Ends with the runtime of the test.
+            while let Ok((near, _)) = listener.accept().await {
+                engineio::server::spawn(forward(near, port, seen.clone()));
+            }
+        });
+        Self { address, way }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://{}/0", self.address)
+    }
+
+    pub fn set(&self, way: Way) {
+        let _ = self.way.send(way);
+    }
+}
+
+async fn forward(near: TcpStream, port: u16, way: watch::Receiver<Way>) {
+    if *way.borrow() == Way::Cut {
+        return;
+    }
+    let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
+    let _ = (near.set_nodelay(true), far.set_nodelay(true));
+    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+    let backwards = pump(far_in, near_out, way.clone());
+    let mut ended = way.clone();
+    let cut = async move {
+        let _ = ended.wait_for(|way| *way == Way::Cut).await;
+    };
+    // The end of one direction is the end of both.
+    tokio::select! {
+        () = pump(near_in, far_out, way.clone()) => {}
+        () = backwards => {}
+        () = cut => {}
+    }
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<Way>) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        if way.wait_for(|way| *way != Way::Blocked).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            read = from.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(length) => {
+                    // What was read just before it was blocked goes on later.
+                    if way.wait_for(|way| *way != Way::Blocked).await.is_err() {
+                        return;
+                    }
+                    if to.write_all(&buffer[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            },
+            changed = way.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
