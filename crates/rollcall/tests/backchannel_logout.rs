@@ -4,6 +4,8 @@
 
 #[path = "support/calls.rs"]
 mod calls;
+#[path = "support/databases.rs"]
+mod databases;
 #[path = "support/issuer.rs"]
 mod issuer;
 #[path = "support/live.rs"]
@@ -15,12 +17,13 @@ mod support;
 use std::time::Duration;
 
 use calls::{check_left, check_problem, get};
+use databases::Database;
 use issuer::Key;
 use live::Live;
 use live::wire::Answer;
 use namespace::Tab;
 use rollcall::clock::Clock;
-use rollcall::config::Issuers;
+use rollcall::config::{Config, DatabaseUrl, Issuers};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://id.example";
@@ -30,6 +33,7 @@ struct World {
     live: Live,
     key: Key,
     now: u64,
+    database: Option<DatabaseUrl>,
 }
 
 fn issuers(key: &Key) -> Issuers {
@@ -45,9 +49,17 @@ impl World {
     }
 
     async fn by(clock: Clock) -> Self {
+        Self::on(clock, None).await
+    }
+
+    async fn on(clock: Clock, database: Option<DatabaseUrl>) -> Self {
         let key = Key::p256();
-        let live = Live::start_by(clock, |config| config.identity.issuers = issuers(&key)).await;
-        Self { now: live.clock.unix_seconds(), live, key }
+        let start = |config: &mut Config| {
+            config.identity.issuers = issuers(&key);
+            config.database.url = database.clone();
+        };
+        let live = Live::start_by(clock, start).await;
+        Self { now: live.clock.unix_seconds(), live, key, database }
     }
 
     /// Another server on the same data: after a restart, or beside it.
@@ -56,6 +68,7 @@ impl World {
         Live::start_by(self.live.clock.clone(), |config| {
             config.data_dir = data;
             config.identity.issuers = issuers;
+            config.database.url = self.database.clone();
         })
         .await
     }
@@ -67,23 +80,28 @@ impl World {
             .sign(&json!({"iss": ISSUER, "aud": "api", "sub": user, "sid": login, "iat": iat, "exp": exp}))
     }
 
+    /// One that names no login; `null` takes a claim out.
+    fn nameless(&self, user: &str, more: Value) -> String {
+        let claims =
+            json!({"iss": ISSUER, "aud": "api", "sub": user, "iat": self.now, "exp": self.now + 600});
+        self.key.sign(&with(claims, &more))
+    }
+
     async fn join(&self, user: &str, login: &str) -> Tab {
-        let token = self.access(user, login);
+        self.join_by(&self.access(user, login)).await
+    }
+
+    async fn join_by(&self, token: &str) -> Tab {
         Tab::join_with(&self.live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await
     }
 
     /// A logout token; `null` takes a claim out.
     fn logout(&self, id: &str, more: &Value) -> String {
-        let mut claims = json!({
+        let claims = json!({
             "iss": ISSUER, "aud": "client", "iat": self.now, "exp": self.now + 120, "jti": id,
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
         });
-        for (name, value) in more.as_object().unwrap() {
-            match value {
-                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-                value => claims[name] = value.clone(),
-            }
-        }
+        let claims = with(claims, more);
         self.key.sign_text(r#"{"alg":"ES256","typ":"logout+jwt"}"#, &claims.to_string())
     }
 
@@ -95,6 +113,16 @@ impl World {
     async fn is_good(&self, token: &str) -> bool {
         get(&self.live, "/api/sessions", token).await.status == 200
     }
+}
+
+fn with(mut claims: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    claims
 }
 
 #[tokio::test]
@@ -165,22 +193,72 @@ async fn what_is_no_logout_token_ends_nothing() {
     tab.check_revoked().await;
 }
 
-#[tokio::test]
-async fn a_logout_by_login_and_user_ends_tokens_that_name_no_login() {
-    let world = World::new().await;
-    let now = world.now;
-    let nameless = |user: &str, id: &str| {
-        let claims =
-            json!({"iss": ISSUER, "aud": "api", "sub": user, "jti": id, "iat": now, "exp": now + 600});
-        world.key.sign(&claims)
+/// In browsers of the same user: the one that is named ends, and what nobody can tell from it.
+async fn check_logout_of_one_login(world: World) {
+    let laptop_token = world.access("ada", "laptop");
+    let phone_token = world.access("ada", "phone");
+    let (nameless, digest) =
+        (world.nameless("ada", json!({"jti": "t1"})), world.nameless("ada", json!({"jti": null})));
+    let undated = world.nameless("ada", json!({"jti": "t2", "iat": null}));
+    let bobs = world.nameless("bob", json!({"jti": "t3"}));
+    let mut laptop = world.join("ada", "laptop").await;
+    let mut ending = Vec::new();
+    for token in [&phone_token, &phone_token, &nameless, &digest, &undated] {
+        ending.push(world.join_by(token).await);
+    }
+    laptop.list_of(6).await;
+    let logout = world.logout("j1", &json!({"sid": "phone", "sub": "ada"}));
+    assert_eq!(world.post(&logout).await.status, 200);
+    for tab in &mut ending {
+        tab.check_revoked().await;
+    }
+    assert_eq!(laptop.list_of(1).await.len(), 1);
+    let packet = json!({"token": nameless});
+    assert_eq!(laptop.ask("sessions:refresh", &packet.to_string()).await["code"], "token_revoked");
+    let later = world.nameless("ada", json!({"jti": "t4", "iat": world.now + 1}));
+    let check = async |live: &Live| {
+        for token in [&phone_token, &nameless, &digest, &undated] {
+            let answer = get(live, "/api/sessions", token).await;
+            check_problem(&answer, 401, "token_revoked");
+        }
+        for token in [&laptop_token, &bobs, &later] {
+            assert_eq!(get(live, "/api/sessions", token).await.status, 200);
+        }
     };
-    let (token, bobs) = (nameless("ada", "t1"), nameless("bob", "t2"));
-    let mut tab = Tab::join_with(&world.live, &format!(r#"40/sessions,{{"token":"{token}"}}"#)).await;
-    assert_eq!(world.post(&world.logout("j1", &json!({"sid": "phone", "sub": "ada"}))).await.status, 200);
-    check_left(&world.live, 0).await;
-    tab.check_revoked().await;
-    assert!(!world.is_good(&token).await && !world.is_good(&world.access("ada", "phone")).await);
-    assert!(world.is_good(&bobs).await && world.is_good(&world.access("bob", "phone")).await);
+    world.live.clock.set_unix_millis((world.now + 1) * 1000);
+    check(&world.live).await;
+    assert_eq!(laptop.ask("sessions:list", "").await["sessions"].as_array().unwrap().len(), 1);
+    check(&world.again().await).await;
+}
+
+#[tokio::test]
+async fn a_logout_of_a_login_leaves_the_users_other_browser_alone() {
+    let world = World::by(Clock::manual(1_800_000_000_000)).await;
+    check_logout_of_one_login(world).await;
+}
+
+#[tokio::test]
+async fn a_logout_of_a_login_leaves_the_users_other_browser_alone_on_postgresql() {
+    let database = Database::postgres().await;
+    let world = World::on(Clock::manual(1_800_000_000_000), database.config.database.url.clone()).await;
+    check_logout_of_one_login(world).await;
+}
+
+#[tokio::test]
+async fn another_process_ends_the_same_and_no_more() {
+    let world = World::by(Clock::system()).await;
+    let node = world.again().await;
+    let nameless = world.nameless("ada", json!({"jti": "t1"}));
+    let packet = |token: &str| format!(r#"40/sessions,{{"token":"{token}"}}"#);
+    let mut laptop = Tab::join_with(&node, &packet(&world.access("ada", "laptop"))).await;
+    let mut phone = Tab::join_with(&node, &packet(&world.access("ada", "phone"))).await;
+    let mut script = Tab::join_with(&node, &packet(&nameless)).await;
+    let logout = world.logout("j1", &json!({"sid": "phone", "sub": "ada"}));
+    assert_eq!(world.post(&logout).await.status, 200);
+    phone.check_revoked().await;
+    script.check_revoked().await;
+    assert_eq!(laptop.list_of(1).await.len(), 1);
+    assert_eq!(laptop.ask("sessions:list", "").await["ok"], true);
 }
 
 #[tokio::test]

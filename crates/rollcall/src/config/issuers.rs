@@ -66,7 +66,7 @@ impl Issuers {
         self.0.iter().flat_map(|entry| {
             let session = entry.session_claim.is_none().then(|| {
                 let logout = match &entry.client_id {
-                    Some(_) => ", and a back-channel logout of a login and a user ends all logins of the user",
+                    Some(_) => ", and a back-channel logout of any login of a user ends all those tokens of the user",
                     None => "",
                 };
                 format!(

@@ -13,7 +13,7 @@ impl App {
     pub async fn log_out(&self, logout: &Logout) -> Result<bool, StorageError> {
         let token = LogoutToken { issuer: logout.issuer, id: &logout.token_id, until: logout.until };
         let is_login = |revocation: &Revocation| matches!(revocation, Revocation::Login { .. });
-        let action = match logout.revocations.iter().all(is_login) {
+        let action = match logout.revocations.iter().any(is_login) {
             true => Action::LoginRevoked,
             false => Action::UserRevoked,
         };

@@ -52,6 +52,11 @@ impl App {
                     let which = Which::IssuedUpTo { second, written_at, except };
                     total += self.end_and_refuse(&user, &which).await;
                 }
+                Revocation::Nameless { issuer, subject, issued_before, .. } => {
+                    let user = UserKey { issuer: *issuer, subject: subject.clone() };
+                    let which = Which::NamelessUpTo { second: seconds(*issued_before), written_at };
+                    total += self.end_and_refuse(&user, &which).await;
+                }
                 Revocation::Everyone { issued_before, .. } => {
                     wide.issued_before = wide.issued_before.max(Some((seconds(*issued_before), written_at)));
                 }

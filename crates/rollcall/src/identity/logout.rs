@@ -13,7 +13,7 @@ use crate::jose::Jws;
 pub struct Logout {
     /// Whose it is.
     pub issuer: IssuerId,
-    /// What ends with it: one, or a login and with it all tokens of its user.
+    /// What ends with it: one, or a login and with it those tokens of its user that name none.
     pub revocations: Vec<Revocation>,
     /// `jti`: a logout token of this issuer is good once.
     pub token_id: Box<str>,
@@ -42,9 +42,9 @@ impl Identity {
         Ok(Logout { issuer: id, revocations, token_id, until })
     }
 
-    /// A login if one is named, else all of a user's tokens up to now. With both, the login; its user's tokens as well where
-    /// the entry does not say by which claim access tokens name theirs: they may name none, and then nothing but `sub`
-    /// finds them (section 2.7: the sessions "identified by the iss and sub Claims and/or the sid Claim").
+    /// A login if one is named, else all of a user's tokens up to now. With both, the login, and those tokens of the user
+    /// that name none: nobody can tell whether they are of it (section 2.7: the sessions "identified by the iss and sub
+    /// Claims and/or the sid Claim").
     fn named(&self, id: IssuerId, issuer: &Issuer, claims: &Claims<'_>, now: u64) -> Option<Vec<Revocation>> {
         let until = self.revoked_until(now);
         let (subject, issued_at) = (issuer.user(claims), claims.issued_at?);
@@ -54,14 +54,9 @@ impl Identity {
             let (subject, login) = (subject.clone(), Login::Session(session.into()));
             Revocation::Login { issuer: id, subject, login, until }
         });
-        let is_enough = by_login.is_some() && issuer.config.session_claim.is_some();
-        let subject = if is_enough { None } else { subject };
-        let by_user = subject.map(|subject| Revocation::User {
-            issuer: id,
-            subject,
-            issued_before: issued_at,
-            except: None,
-            until,
+        let by_user = subject.map(|subject| match by_login {
+            Some(_) => Revocation::Nameless { issuer: id, subject, issued_before: issued_at, until },
+            None => Revocation::User { issuer: id, subject, issued_before: issued_at, except: None, until },
         });
         let named: Vec<Revocation> = by_login.into_iter().chain(by_user).collect();
         (!named.is_empty()).then_some(named)

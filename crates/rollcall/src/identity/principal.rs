@@ -50,6 +50,11 @@ impl Login {
         }
     }
 
+    /// Whether it is a whole login, not one token that names none.
+    pub fn is_named(&self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+
     /// The login of this text, which [`Display`](fmt::Display) has written.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, value) = text.split_once(':')?;

@@ -80,6 +80,13 @@ pub enum Which {
         /// Those of this login stay.
         except: Option<Login>,
     },
+    /// Of those the ones whose tokens name no login.
+    NamelessUpTo {
+        /// The first.
+        second: u32,
+        /// The second.
+        written_at: u32,
+    },
 }
 
 /// What changes of sessions that stay.
@@ -115,14 +122,21 @@ impl Which {
             Self::AllBut(of, and) => login != of && and.as_ref() != Some(id),
             Self::All => true,
             Self::IssuedUpTo { second, written_at, except } => {
-                let since = grant.since();
-                let is_old = match grant.issued_at() {
-                    Some(issued_at) => issued_at <= *second || (since < *second && since <= *written_at),
-                    None => since <= *second && since <= *written_at,
-                };
-                is_old && except.as_ref() != Some(login)
+                except.as_ref() != Some(login) && is_issued_up_to(grant, *second, *written_at)
+            }
+            Self::NamelessUpTo { second, written_at } => {
+                !login.is_named() && is_issued_up_to(grant, *second, *written_at)
             }
         }
+    }
+}
+
+/// As [`Which::IssuedUpTo`] says.
+fn is_issued_up_to(grant: &Grant, second: u32, written_at: u32) -> bool {
+    let since = grant.since();
+    match grant.issued_at() {
+        Some(issued_at) => issued_at <= second || (since < second && since <= written_at),
+        None => since <= second && since <= written_at,
     }
 }
 

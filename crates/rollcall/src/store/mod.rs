@@ -88,7 +88,9 @@ impl<'a> User<'a> {
             Revocation::Login { issuer, subject, .. } => {
                 subject.as_deref().map(|subject| Self { issuer: *issuer, subject })
             }
-            Revocation::User { issuer, subject, .. } => Some(Self { issuer: *issuer, subject }),
+            Revocation::User { issuer, subject, .. } | Revocation::Nameless { issuer, subject, .. } => {
+                Some(Self { issuer: *issuer, subject })
+            }
             Revocation::Everyone { .. } => None,
         }
     }

@@ -44,6 +44,8 @@ impl Store {
         let (issuer, subject, login, except) = match revocation {
             // No webhook knows what to do with it: the operator does.
             Revocation::Everyone { .. } => return Ok(()),
+            // It comes with the end of a login, which is told; a body without a login would mean all of them.
+            Revocation::Nameless { .. } => return Ok(()),
             Revocation::Login { issuer, subject, login, .. } => {
                 (*issuer, subject.as_deref(), Some(login), None)
             }

@@ -162,7 +162,8 @@ impl Store {
             Revocation::Everyone { .. } => {
                 sqlx::query("DELETE FROM logins").execute(&mut *transaction).await?;
             }
-            Revocation::Login { .. } | Revocation::User { .. } => {}
+            // Logins that began here have names.
+            Revocation::Login { .. } | Revocation::User { .. } | Revocation::Nameless { .. } => {}
         }
         written.push(revocation);
         Ok(())
@@ -174,10 +175,15 @@ impl Store {
         transaction: &mut AnyConnection,
         revocation: &Revocation,
     ) -> Result<(), StorageError> {
-        let Revocation::User { issuer, subject, issued_before, except, .. } = revocation else {
-            return Ok(());
+        let (issuer, subject, issued_before, except) = match revocation {
+            Revocation::User { issuer, subject, issued_before, except, .. } => {
+                (issuer, subject, issued_before, except.as_ref().map(Login::to_string))
+            }
+            Revocation::Nameless { issuer, subject, issued_before, .. } => {
+                (issuer, subject, issued_before, Some(EVERY_NAMED.to_owned()))
+            }
+            Revocation::Login { .. } | Revocation::Everyone { .. } => return Ok(()),
         };
-        let except = except.as_ref().map(Login::to_string);
         let statement = "DELETE FROM revocations WHERE issuer = $1 AND subject = $2 AND login IS NULL \
              AND issued_seconds <= $3 AND ($4 IS NULL OR except_login = $4)";
         sqlx::query(statement)
@@ -205,6 +211,10 @@ impl Store {
             Revocation::User { issuer, subject, issued_before, except, until } => {
                 let except = except.as_ref().map(Login::to_string);
                 (Some(*issuer), Some(&**subject), None, Some(signed(*issued_before)), except, until)
+            }
+            Revocation::Nameless { issuer, subject, issued_before, until } => {
+                let (issued, except) = (Some(signed(*issued_before)), Some(EVERY_NAMED.to_owned()));
+                (Some(*issuer), Some(&**subject), None, issued, except, until)
             }
             Revocation::Everyone { issued_before, until } => {
                 (None, None, None, Some(signed(*issued_before)), None, until)
@@ -255,6 +265,11 @@ impl Row {
             (Some(Some(issuer)), subject, Some(login), None) => {
                 Revocation::Login { issuer, subject, login: Login::parse(login)?, until }
             }
+            (Some(Some(issuer)), Some(subject), None, Some(issued))
+                if self.except_login.as_deref() == Some(EVERY_NAMED) =>
+            {
+                Revocation::Nameless { issuer, subject, issued_before: unsigned(issued), until }
+            }
             (Some(Some(issuer)), Some(subject), None, Some(issued)) => {
                 // A login of a kind that is not known is nobody's here: then nobody is spared.
                 let except = self.except_login.as_deref().and_then(Login::parse);
@@ -265,6 +280,10 @@ impl Row {
         Some(Some(revocation))
     }
 }
+
+/// In the place of the one login that stays: each that has a name. The text of no login, so a release that does not know it
+/// spares nobody: it refuses more, never less.
+const EVERY_NAMED: &str = "named";
 
 /// The first of `count` numbers of a sequence; nobody else gets one until the transaction ends.
 pub(super) async fn next_numbers(

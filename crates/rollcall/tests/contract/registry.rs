@@ -353,6 +353,34 @@ fn each_way_of_ending_ends_those_that_it_says_in_one_change() {
 }
 
 #[test]
+fn those_that_name_no_login_end_by_the_age_of_their_tokens() {
+    let check = |second, written_at, ended: &[usize]| {
+        let registry = open(Caps::NONE);
+        let ada = key(0, "ada");
+        let user = join(&registry, &ada, session_of("a", 1, 1));
+        let nameless = |number: usize, login: Login, issued_at| {
+            let session = session_of("", number, 1);
+            let Grant { tag, expires_at, .. } = session.grant.clone();
+            Session { grant: Grant::of(login, tag, expires_at, issued_at, 100), ..session }
+        };
+        let by_id = |id: &str| Login::TokenId(id.into());
+        join(&registry, &ada, nameless(2, by_id("a"), Some(100)));
+        join(&registry, &ada, nameless(3, Login::Digest([3; 16]), Some(100)));
+        join(&registry, &ada, nameless(4, by_id("b"), None));
+        join(&registry, &ada, nameless(5, by_id("c"), Some(101)));
+        join(&registry, &key(0, "bob"), nameless(6, by_id("a"), Some(100)));
+        let which = Which::NamelessUpTo { second, written_at };
+        let mut found = numbers(&registry.end(&user, &which, |_| {}));
+        found.sort_unstable();
+        assert_eq!(found, ended, "{which:?}");
+    };
+    check(100, 100, &[2, 3, 4]);
+    check(100, 99, &[2, 3]);
+    check(101, 100, &[2, 3, 4, 5]);
+    check(99, 200, &[]);
+}
+
+#[test]
 fn a_label_is_that_of_a_device_and_of_whoever_comes_later_on_it() {
     let registry = open(Caps::NONE);
     let ada = key(0, "ada");

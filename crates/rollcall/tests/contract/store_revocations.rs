@@ -34,6 +34,7 @@ fn every_kind() -> Vec<Revocation> {
         Revocation::Login { issuer: SHOP, subject: None, login: Login::Digest([7; 16]), until },
         user(None),
         user(Some(Login::TokenId("j".into()))),
+        Revocation::Nameless { issuer: SHOP, subject: "bob".into(), issued_before: NOW / 1000, until },
         Revocation::Everyone { issued_before: NOW / 1000, until },
     ]
 }
@@ -47,14 +48,14 @@ async fn what_was_revoked_is_read_again_by_every_node_and_after_a_restart() {
     // No orderly end.
     std::mem::forget(store);
     let again = database.open().await;
-    assert_eq!(revocations_since(&again, NOW, 0).await, (every_kind(), 6));
-    assert_eq!(revocations_since(&again, NOW, 3).await, (every_kind().split_off(3), 6));
-    assert_eq!(revocations_since(&again, NOW, 6).await, (vec![], 6));
+    assert_eq!(revocations_since(&again, NOW, 0).await, (every_kind(), 7));
+    assert_eq!(revocations_since(&again, NOW, 3).await, (every_kind().split_off(3), 7));
+    assert_eq!(revocations_since(&again, NOW, 7).await, (vec![], 7));
     let (written, _) = again.revocations_since(NOW, 0).await.unwrap();
     assert!(written.iter().all(|(_, written_at)| *written_at == NOW), "{written:?}");
     // A node that knows fewer entries has nothing to refuse for the others but what is for everyone.
     let other = rollcall::store::Store::open(&database.config, vec!["built-in".into()]).await.unwrap();
-    assert_eq!(revocations_since(&other, NOW, 0).await, (every_kind().split_off(5), 6));
+    assert_eq!(revocations_since(&other, NOW, 0).await, (every_kind().split_off(6), 7));
 }
 
 #[tokio::test]
@@ -79,6 +80,39 @@ async fn who_ends_all_logins_again_and_again_fills_no_table() {
     store.revoke(NOW, &[user("ada", 6, None)], &audit()).await.unwrap();
     let kept = vec![user("bob", 0, None), user("ada", 6, None)];
     assert_eq!(revocations_since(&store, NOW, 0).await, (kept, 8));
+}
+
+#[tokio::test]
+async fn logouts_of_a_users_logins_leave_one_row_of_the_tokens_without_one() {
+    let database = database().await;
+    let store = database.open().await;
+    let (issuer, until) = (SHOP, NOW / 1000 + 100);
+    let nameless = |subject: &str, second| Revocation::Nameless {
+        issuer,
+        subject: subject.into(),
+        issued_before: NOW / 1000 + second,
+        until,
+    };
+    let user = |second, except| Revocation::User {
+        issuer,
+        subject: "ada".into(),
+        issued_before: NOW / 1000 + second,
+        except,
+        until,
+    };
+    let spared = user(0, Some(Login::Session("own".into())));
+    store.revoke(NOW, &[user(0, None), spared.clone(), nameless("bob", 0)], &audit()).await.unwrap();
+    for second in 1..=5 {
+        store.revoke(NOW, &[nameless("ada", second)], &audit()).await.unwrap();
+    }
+    // It stands for none that refuses logins too.
+    let kept = vec![user(0, None), spared, nameless("bob", 0), nameless("ada", 5)];
+    assert_eq!(revocations_since(&store, NOW, 0).await, (kept, 8));
+    store.revoke(NOW, &[user(6, None)], &audit()).await.unwrap();
+    assert_eq!(revocations_since(&store, NOW, 0).await, (vec![nameless("bob", 0), user(6, None)], 9));
+    // A release that does not know it reads the end of all of the user's logins, since this is none that could stay.
+    let spared = database.texts("SELECT except_login FROM revocations WHERE except_login IS NOT NULL").await;
+    assert_eq!((spared.len(), Login::parse(&spared[0])), (1, None), "{spared:?}");
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ fn what_is_probably_not_meant_is_warned_of() {
         panic!("one warning")
     };
     assert!(
-        session.ends_with("a back-channel logout of a login and a user ends all logins of the user"),
+        session.ends_with("a back-channel logout of any login of a user ends all those tokens of the user"),
         "{session}"
     );
     let [open] = &warnings(&with("audience", "required_claims = ['azp']"))[..] else { panic!("one warning") };

@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 pub use revocation::Revocation;
 
 use super::{IssuerId, Principal};
-use rules::{EveryoneRule, LoginRule, Rules};
+use rules::{LoginRule, Rules, UpTo};
 
 /// All live revocations. Share it by reference: readers meet a lock only while there is a revocation at all, and a
 /// writer holds it for the time of one insertion.
@@ -25,7 +25,7 @@ pub struct Revocations {
 struct Known {
     /// By [`IssuerId`].
     issuers: Vec<Rules>,
-    everyone: Option<EveryoneRule>,
+    everyone: Option<UpTo>,
 }
 
 impl Revocations {
@@ -39,8 +39,11 @@ impl Revocations {
             Revocation::User { issuer, subject, issued_before, except, until } => {
                 known.rules_of(issuer).add_user(subject, issued_before, except, until)
             }
+            Revocation::Nameless { issuer, subject, issued_before, until } => {
+                known.rules_of(issuer).add_nameless(subject, UpTo { issued_before, until })
+            }
             Revocation::Everyone { issued_before, until } => {
-                let rule = EveryoneRule { issued_before, until };
+                let rule = UpTo { issued_before, until };
                 let earlier = known.everyone;
                 known.everyone = Some(rule.merged(earlier));
                 earlier.is_none()
@@ -59,9 +62,14 @@ impl Revocations {
             }
             Revocation::User { issuer, subject, issued_before, except, until } => rules(issuer)
                 .is_some_and(|rules| rules.holds_user(subject, *issued_before, except.as_ref(), *until)),
-            Revocation::Everyone { issued_before, until } => known
-                .everyone
-                .is_some_and(|rule| rule.issued_before >= *issued_before && rule.until >= *until),
+            Revocation::Nameless { issuer, subject, issued_before, until } => {
+                let rule = UpTo { issued_before: *issued_before, until: *until };
+                rules(issuer).is_some_and(|rules| rules.holds_nameless(subject, rule))
+            }
+            Revocation::Everyone { issued_before, until } => {
+                let rule = UpTo { issued_before: *issued_before, until: *until };
+                known.everyone.is_some_and(|known| known.holds(rule))
+            }
         }
     }
 
@@ -79,9 +87,7 @@ impl Revocations {
             return false;
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let as_everyone = known
-            .everyone
-            .is_some_and(|rule| principal.issued_at.is_some_and(|issued_at| issued_at <= rule.issued_before));
+        let as_everyone = known.everyone.is_some_and(|rule| rule.refuses(principal));
         let rules = known.issuers.get(usize::from(principal.issuer.0));
         as_everyone || rules.is_some_and(|rules| rules.refuse(principal))
     }

@@ -29,6 +29,17 @@ pub enum Revocation {
         /// The last second at which a token that this refuses could be good.
         until: u64,
     },
+    /// All tokens of a user up to a second that name no login: whose they are when a login ends nobody can tell.
+    Nameless {
+        /// Whose tokens.
+        issuer: IssuerId,
+        /// Which user.
+        subject: Box<str>,
+        /// The `iat` of the last that are refused, in seconds since the epoch. Tokens without `iat` are not refused.
+        issued_before: u64,
+        /// The last second at which a token that this refuses could be good.
+        until: u64,
+    },
     /// All tokens of all users of all issuers up to a second: when nobody knows any more what was revoked.
     Everyone {
         /// The `iat` of the last that are refused, in seconds since the epoch. Tokens without `iat` are not refused.

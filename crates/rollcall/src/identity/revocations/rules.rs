@@ -6,9 +6,9 @@ use std::collections::hash_map::Entry;
 
 use crate::identity::{Login, Principal};
 
-/// All that were ever made in one, on the safe side.
+/// Tokens up to a second: all such revocations of the same tokens in one, on the safe side.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EveryoneRule {
+pub(super) struct UpTo {
     pub(super) issued_before: u64,
     pub(super) until: u64,
 }
@@ -18,6 +18,8 @@ pub(super) struct EveryoneRule {
 pub(super) struct Rules {
     pub(super) logins: HashMap<Login, Vec<LoginRule>>,
     users: HashMap<Box<str>, UserRule>,
+    /// Of a user's tokens those that name no login.
+    nameless: HashMap<Box<str>, UpTo>,
 }
 
 /// Most logins have one: two users share one only where an issuer says no unique session ids.
@@ -43,7 +45,7 @@ struct Spared {
     issued_before: Option<u64>,
 }
 
-impl EveryoneRule {
+impl UpTo {
     /// Both in one.
     pub(super) fn merged(self, earlier: Option<Self>) -> Self {
         match earlier {
@@ -53,6 +55,16 @@ impl EveryoneRule {
                 until: self.until.max(earlier.until),
             },
         }
+    }
+
+    /// Whether it refuses as much already.
+    pub(super) fn holds(self, new: Self) -> bool {
+        self.issued_before >= new.issued_before && self.until >= new.until
+    }
+
+    /// Whether this one's token is not to be taken, if it is among those that are meant.
+    pub(super) fn refuses(self, principal: &Principal) -> bool {
+        principal.issued_at.is_some_and(|issued_at| issued_at <= self.issued_before)
     }
 }
 
@@ -94,6 +106,13 @@ impl Rules {
         }
     }
 
+    /// The same.
+    pub(super) fn add_nameless(&mut self, subject: Box<str>, new: UpTo) -> bool {
+        let earlier = self.nameless.get(&subject).copied();
+        self.nameless.insert(subject, new.merged(earlier));
+        earlier.is_none()
+    }
+
     /// Whether this login, of this user, is refused as long already.
     pub(super) fn holds_login(&self, login: &Login, subject: Option<&str>, until: u64) -> bool {
         let rules = self.logins.get(login).map(Vec::as_slice).unwrap_or_default();
@@ -116,6 +135,11 @@ impl Rules {
         })
     }
 
+    /// Whether this user's tokens that name no login are refused as long already.
+    pub(super) fn holds_nameless(&self, subject: &str, rule: UpTo) -> bool {
+        self.nameless.get(subject).is_some_and(|known| known.holds(rule))
+    }
+
     /// Forgets those that no token is left for.
     pub(super) fn forget_expired(&mut self, now: u64) {
         self.logins.retain(|_, rules| {
@@ -123,8 +147,10 @@ impl Rules {
             !rules.is_empty()
         });
         self.users.retain(|_, rule| rule.until >= now);
+        self.nameless.retain(|_, rule| rule.until >= now);
         shrink(&mut self.logins);
         shrink(&mut self.users);
+        shrink(&mut self.nameless);
     }
 
     /// Whether this one's token is not to be taken.
@@ -133,7 +159,10 @@ impl Rules {
         let by_login = self.logins.get(login).is_some_and(|rules| {
             rules.iter().any(|rule| rule.subject.as_ref().is_none_or(|of| of == subject))
         });
+        let as_nameless =
+            !login.is_named() && self.nameless.get(subject).is_some_and(|rule| rule.refuses(principal));
         by_login
+            || as_nameless
             || issued_at.is_some_and(|issued_at| {
                 let last = self.users.get(subject).and_then(|rule| rule.last_refused(login));
                 last.is_some_and(|last| issued_at <= last)
@@ -142,7 +171,7 @@ impl Rules {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.logins.values().map(Vec::len).sum::<usize>() + self.users.len()
+        self.logins.values().map(Vec::len).sum::<usize>() + self.users.len() + self.nameless.len()
     }
 }
 

@@ -86,6 +86,36 @@ fn what_spares_a_login_more_does_not_hold_one_that_spares_it_not() {
 }
 
 #[test]
+fn of_a_user_the_tokens_that_name_no_login_are_refused_up_to_a_second() {
+    let nameless = |issued_before, until| Revocation::Nameless {
+        issuer: IssuerId(1),
+        subject: "ada".into(),
+        issued_before,
+        until,
+    };
+    let revocations = Revocations::default();
+    for (issued_before, until) in [(50, 100), (40, 110), (50, 90)] {
+        revocations.insert(nameless(issued_before, until));
+    }
+    assert_eq!(revocations.len(), 1);
+    let refuses = |issuer, subject, login, iat| revocations.refuses(&principal(issuer, subject, login, iat));
+    let (by_id, by_digest) = (Login::TokenId("1".into()), Login::Digest([1; 16]));
+    for login in [by_id.clone(), by_digest] {
+        assert!(refuses(1, "ada", login.clone(), Some(50)) && refuses(1, "ada", login.clone(), Some(0)));
+        assert!(!refuses(1, "ada", login.clone(), Some(51)) && !refuses(1, "ada", login, None));
+    }
+    assert!(!refuses(1, "ada", sid("1"), Some(50)) && !refuses(1, "ada", sid("1"), Some(0)));
+    assert!(!refuses(1, "bob", by_id.clone(), Some(50)) && !refuses(0, "ada", by_id.clone(), Some(50)));
+    let holds = |revocation| revocations.holds(&revocation);
+    assert!(holds(nameless(50, 110)) && holds(nameless(40, 90)));
+    assert!(!holds(nameless(51, 110)) && !holds(nameless(50, 111)));
+    revocations.forget_expired(110);
+    assert!(refuses(1, "ada", by_id.clone(), Some(50)));
+    revocations.forget_expired(111);
+    assert!(revocations.is_empty() && !refuses(1, "ada", by_id, Some(50)));
+}
+
+#[test]
 fn everyone_is_refused_up_to_a_second_of_whatever_issuer() {
     let revocations = Revocations::default();
     for (issued_before, until) in [(50, 100), (40, 110), (50, 90)] {
