@@ -200,6 +200,7 @@ async fn check_logout_of_one_login(world: World) {
     let (nameless, digest) =
         (world.nameless("ada", json!({"jti": "t1"})), world.nameless("ada", json!({"jti": null})));
     let undated = world.nameless("ada", json!({"jti": "t2", "iat": null}));
+    let unseen = world.nameless("ada", json!({"jti": "t5"}));
     let bobs = world.nameless("bob", json!({"jti": "t3"}));
     let mut laptop = world.join("ada", "laptop").await;
     let mut ending = Vec::new();
@@ -217,7 +218,7 @@ async fn check_logout_of_one_login(world: World) {
     assert_eq!(laptop.ask("sessions:refresh", &packet.to_string()).await["code"], "token_revoked");
     let later = world.nameless("ada", json!({"jti": "t4", "iat": world.now + 1}));
     let check = async |live: &Live| {
-        for token in [&phone_token, &nameless, &digest, &undated] {
+        for token in [&phone_token, &nameless, &digest, &undated, &unseen] {
             let answer = get(live, "/api/sessions", token).await;
             check_problem(&answer, 401, "token_revoked");
         }

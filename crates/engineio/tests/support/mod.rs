@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use engineio::server::outbox::encode_text;
 use engineio::server::{
-    Application, CloseCode, Cut, Factory, Flow, Mailbox, Opening, Outbox, Rejection, Server, ServerConfig,
-    spawn,
+    Application, CloseCode, Cut, Factory, Flow, HttpStream, Mailbox, Opening, Outbox, Rejection, Server,
+    ServerConfig, spawn,
 };
 use engineio::{CloseReason, Message};
 use hyper::body::Incoming;
@@ -100,6 +100,20 @@ impl Served {
     }
 
     pub async fn with(config: ServerConfig, echoes: Echoes) -> Self {
+        Self::serving(config, echoes, serve).await
+    }
+
+    /// Every connection is hyper's from its first byte.
+    pub async fn behind_hyper(config: ServerConfig) -> Self {
+        let serve = |server, stream, peer| serve_over_http(server, HttpStream::new(stream), peer);
+        Self::serving(config, Echoes::default(), serve).await
+    }
+
+    async fn serving<S: Future<Output = ()> + Send + 'static>(
+        config: ServerConfig,
+        echoes: Echoes,
+        serve: impl Fn(Arc<Server<Echoes>>, TcpStream, SocketAddr) -> S + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(config, echoes);
@@ -166,7 +180,12 @@ impl Served {
 
 async fn serve(server: Arc<Server<Echoes>>, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
-    let Some(stream) = server.open_at_once(stream, peer, HEAD_MAX, |_| true).await else { return };
+    if let Some(stream) = server.open_at_once(stream, peer, HEAD_MAX, |_| true).await {
+        serve_over_http(server, stream, peer).await;
+    }
+}
+
+async fn serve_over_http(server: Arc<Server<Echoes>>, stream: HttpStream, peer: SocketAddr) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let server = server.clone();
         async move { Ok::<_, Infallible>(server.handle(peer, request).await) }

@@ -143,6 +143,11 @@ impl Wire {
         std::mem::take(&mut self.read)
     }
 
+    /// Says nothing more, and goes on listening.
+    pub async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Ends the connection with a reset (`SO_LINGER` 0).
     pub fn reset(self) {
         self.stream.set_zero_linger().unwrap();
