@@ -6,7 +6,7 @@
 mod live;
 mod support;
 
-use live::wire::{PATIENCE, Wire};
+use live::wire::{PATIENCE, Wire, upgrade_headers};
 use live::{Live, event};
 use rollcall::config::{NodeTag, Setting};
 use tokio::task::JoinSet;
@@ -224,6 +224,31 @@ async fn an_answer_that_is_under_way_at_the_end_is_still_given() {
     for mut wire in wires {
         assert_eq!(wire.answer().await.status, 201);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_begins_with_a_websocket_while_draining_is_told_to_come_back() {
+    let live = Live::start(|config| config.shutdown.drain = std::time::Duration::from_secs(60)).await;
+    // Of two the second is told half a minute later: the server is there until then.
+    let _open = [live.socket().await, live.socket().await];
+    live.trigger.shut_down();
+    for headers in [upgrade_headers(), format!("{}content-length: 0\r\n", upgrade_headers())] {
+        let answer = loop {
+            let mut wire = live.wire().await;
+            let answer = wire.request("GET", live::WEBSOCKET, &headers, "").await;
+            if answer.status != 101 {
+                assert!(wire.end().await.is_empty(), "the connection ends");
+                break answer;
+            }
+        };
+        assert_eq!(answer.status, 503, "{answer:?}");
+        for line in ["retry-after: 2", "connection: close", "access-control-allow-origin: *"] {
+            assert!(answer.head.lines().any(|found| found == line), "{line}: {answer:?}");
+        }
+    }
+    let metrics = live.wire().await.get("/metrics").await.body;
+    let refused = "rollcall_refused_requests_total{reason=\"server_shutdown\"} 2";
+    assert!(metrics.lines().any(|line| line == refused), "{metrics}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use live::wire::{Wire, upgrade_headers};
 use live::{Live, WEBSOCKET, event};
 use namespace::{Tab, told};
-use rollcall::config::{Config, IpPrivacy, UserAgentPrivacy};
+use rollcall::config::{Config, IpPrivacy, ProxyRange, TrustedProxies, UserAgentPrivacy};
 use rollcall::registry::Policy;
 use serde_json::{Value, json};
 
@@ -182,6 +182,48 @@ async fn a_device_is_read_out_of_the_user_agent_and_privacy_says_what_stays() {
         let item = item(&live, IPHONE).await;
         assert_eq!((&item["metadata"], &item["device"]), (&metadata, &device), "{user_agent:?}");
         assert_eq!(item["login"].as_str().unwrap().len(), 12);
+    }
+}
+
+/// The `ip` of a session that begins with a WebSocket whose request has these lines: as the first of its connection, and
+/// behind another request.
+async fn addresses(live: &Live, lines: &str) -> [String; 2] {
+    let mut found = [const { String::new() }; 2];
+    for (ip, is_first) in found.iter_mut().zip([true, false]) {
+        let mut wire = live.wire().await;
+        if !is_first {
+            assert_eq!(wire.get("/livez").await.status, 200);
+        }
+        let answer = wire.request("GET", WEBSOCKET, &format!("{lines}{}", upgrade_headers()), "").await;
+        assert_eq!((answer.status, answer.head.contains("date: ")), (101, !is_first), "{answer:?}");
+        wire.text().await;
+        wire.say(&live.connect_packet(&format!("{lines:?} {is_first}"))).await;
+        wire.text().await;
+        let (_, arguments) = event(&wire.text().await).unwrap();
+        *ip = arguments[0]["sessions"][0]["metadata"]["ip"].as_str().unwrap().to_owned();
+    }
+    found
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_address_is_the_clients_however_a_websocket_begins() {
+    let own = |config: &mut Config| {
+        config.http.trusted_proxies = TrustedProxies(vec![
+            ProxyRange::Network { address: [127, 0, 0, 1].into(), prefix: 32 },
+            ProxyRange::Private,
+        ]);
+    };
+    let (proxied, open) = (Live::start(own).await, Live::start(|_| {}).await);
+    for (lines, expected) in [
+        ("", "127.0.0.1"),
+        ("x-forwarded-for: 6.6.6.6, 192.0.2.7, 10.9.9.9\r\n", "192.0.2.7"),
+        ("x-forwarded-for: 6.6.6.6\r\nx-forwarded-for: 192.0.2.7:4711\r\n", "192.0.2.7"),
+        ("forwarded: for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https, for=10.9.9.9\r\n", "2001:db8::7"),
+        ("forwarded: for=6.6.6.6, for=unknown, for=10.9.9.9\r\n", "10.9.9.9"),
+        ("x-forwarded-for: 192.0.2.7\r\nforwarded: for=192.0.2.8\r\n", "127.0.0.1"),
+    ] {
+        assert_eq!(addresses(&proxied, lines).await, [expected; 2], "{lines:?}");
+        assert_eq!(addresses(&open, lines).await, ["127.0.0.1"; 2], "{lines:?} of somebody else");
     }
 }
 
