@@ -10,6 +10,8 @@ mod namespace;
 mod support;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use databases::start;
@@ -17,7 +19,6 @@ use live::Live;
 use live::databases;
 use live::wire::{Wire, request};
 use namespace::Tab;
-use rollcall::clock::Clock;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_logins_is_shed_and_sockets_go_on() {
@@ -27,30 +28,32 @@ async fn a_flood_of_logins_is_shed_and_sockets_go_on() {
     .await;
     let mut bystander = Tab::join(&live, "bystander").await;
     let headers = "content-type: application/json\r\n";
+    let hashed = Arc::<AtomicUsize>::default();
     let logins: Vec<_> = (0..500)
         .map(|number| {
             let body = format!(r#"{{"email":"u{number}@example.org","password":"correct horse"}}"#);
-            let address = live.address;
+            let (address, hashed) = (live.address, hashed.clone());
             start(async move {
                 let mut wire = Wire::connect(address).await;
                 wire.send(request("POST", "/auth/login", headers, &body)).await;
-                wire.answer().await
+                let answer = wire.answer().await;
+                hashed.fetch_add(usize::from(answer.status == 401), Ordering::SeqCst);
+                answer
             })
         })
         .collect();
 
-    // While they wait, somebody who is connected is answered as ever: each time within a second.
-    let clock = Clock::system();
-    let mut slowest = Duration::ZERO;
-    let mut asked = 0;
+    // While they wait, somebody who is connected is answered as ever: never do many passwords go before.
+    let (mut most, mut asked) = (0, 0);
     while logins.iter().any(|login| !login.is_finished()) {
-        let begun = clock.now();
+        let before = hashed.load(Ordering::SeqCst);
         // What nobody knows is answered however often it is asked.
         assert_eq!(bystander.ask("sessions:none", "").await["code"], "event_unknown");
-        slowest = slowest.max(clock.now() - begun);
+        most = most.max(hashed.load(Ordering::SeqCst) - before);
         asked += 1;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    assert!(asked > 5 && most <= BEFORE_AN_ANSWER, "{asked} times, behind {most} hashes at worst");
     let (mut judged, mut shed) = (0, 0);
     for login in logins {
         let answer = login.await.unwrap();
@@ -66,5 +69,8 @@ async fn a_flood_of_logins_is_shed_and_sockets_go_on() {
     }
     assert_eq!(judged + shed, 500);
     assert!(shed > 0 && judged > 0, "{judged} judged, {shed} shed");
-    assert!(asked > 5 && slowest < Duration::from_secs(1), "{asked} times, {slowest:?} at worst");
 }
+
+/// Hashes that end while one question is answered: on the threads that serve sockets it would be most of those that may
+/// wait (`accounts.hash_queue`).
+const BEFORE_AN_ANSWER: usize = 16;
