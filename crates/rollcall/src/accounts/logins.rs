@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Account, AccountError, Accounts, Email, Password, Wait};
 use crate::identity::Revocation;
-use crate::store::{Action, Actor, Audit, RefreshToken, Refreshed, StorageError, User};
+use crate::store::{Action, Audit, RefreshToken, Refreshed, StorageError, User};
 
 /// What a client gets: a refresh token, and of what the access token beside it is made.
 #[derive(Debug)]
@@ -59,34 +59,45 @@ impl Accounts {
     }
 
     /// Spends a refresh token for a new pair.
-    pub async fn refresh(&self, token: &RefreshToken) -> Result<Renewed, StorageError> {
+    pub async fn refresh(&self, token: &RefreshToken, address: IpAddr) -> Result<Renewed, StorageError> {
         let now = self.clock.unix_millis();
-        Ok(match self.store.refresh(now, token, &self.successors, self.times).await? {
-            Refreshed::Good { account, login, issued_at, refresh_token, refresh_expires_at } => {
-                Renewed::Pair(Pair { account, login, issued_at, refresh_token, refresh_expires_at })
-            }
-            Refreshed::Unknown => Renewed::Invalid,
-            Refreshed::Expired => Renewed::Expired,
-            Refreshed::TooOften { wait } => Renewed::TooOften(Wait(Duration::from_millis(wait))),
-            Refreshed::Reused { account, revocations } => {
-                tracing::warn!(account, "a spent refresh token was used again: its login has ended");
-                Renewed::Reused(revocations)
-            }
-        })
+        Ok(
+            match self.store.refresh(now, token, &self.successors, self.times, self.ip.apply(address)).await?
+            {
+                Refreshed::Good { account, login, issued_at, refresh_token, refresh_expires_at } => {
+                    Renewed::Pair(Pair { account, login, issued_at, refresh_token, refresh_expires_at })
+                }
+                Refreshed::Unknown => Renewed::Invalid,
+                Refreshed::Expired => Renewed::Expired,
+                Refreshed::TooOften { wait } => Renewed::TooOften(Wait(Duration::from_millis(wait))),
+                Refreshed::Reused { account, revocations } => {
+                    tracing::warn!(account, "a spent refresh token was used again: its login has ended");
+                    Renewed::Reused(revocations)
+                }
+            },
+        )
     }
 
     /// Ends the login that a refresh token belongs to, spent or not. Gives what is refused from now on, still to be
     /// carried out on live sockets; nothing when there is no such login.
-    pub async fn end_login_of(&self, token: &RefreshToken) -> Result<Vec<Revocation>, StorageError> {
+    pub async fn end_login_of(
+        &self,
+        token: &RefreshToken,
+        address: IpAddr,
+    ) -> Result<Vec<Revocation>, StorageError> {
         match self.store.login_of(token).await? {
-            Some(revocation) => self.end_login(revocation).await,
+            Some(revocation) => self.end_login(revocation, address).await,
             None => Ok(Vec::new()),
         }
     }
 
     /// Ends a login, of whatever issuer, as its own user.
-    pub async fn end_login(&self, revocation: Revocation) -> Result<Vec<Revocation>, StorageError> {
-        let audit = Audit::of(Action::LoginRevoked, Actor::User, User::of(&revocation));
+    pub async fn end_login(
+        &self,
+        revocation: Revocation,
+        address: IpAddr,
+    ) -> Result<Vec<Revocation>, StorageError> {
+        let audit = Audit::of(Action::LoginRevoked, self.user_at(address), User::of(&revocation));
         self.store.revoke(self.clock.unix_millis(), std::slice::from_ref(&revocation), &audit).await
     }
 

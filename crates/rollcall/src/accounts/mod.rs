@@ -14,11 +14,12 @@ pub use password::{HashError, Hasher};
 pub use tries::{Tries, TryKind, Wait};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, IpPrivacy};
 use crate::identity::{IssuerId, Login, Revocation, TokenTimes};
 use crate::ids;
 use crate::store::{
-    AccountRow, Actor, LoginTimes, NewAccountRow, PasswordChange, StorageError, Store, SuccessorKeys, User,
+    AccountRow, Actor, Asker, LoginTimes, NewAccountRow, PasswordChange, StorageError, Store, SuccessorKeys,
+    User,
 };
 use password::Verdict;
 use tries::TryOutcome;
@@ -29,6 +30,8 @@ pub struct Accounts {
     store: Store,
     hasher: Hasher,
     tries: Tries,
+    /// What the audit keeps of an address.
+    ip: IpPrivacy,
     clock: Clock,
     successors: SuccessorKeys,
     times: LoginTimes,
@@ -100,6 +103,7 @@ impl Accounts {
     ) -> Self {
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
+            ip: config.privacy.ip,
             tries: Tries::new(&config.accounts, clock.now()),
             times: LoginTimes {
                 refresh_ttl: millis(config.accounts.refresh_ttl),
@@ -119,7 +123,7 @@ impl Accounts {
     }
 
     /// Makes an account; true after a crash once it has answered.
-    pub async fn register(&self, new: NewAccount, by: Actor<'_>) -> Result<Account, AccountError> {
+    pub async fn register(&self, new: NewAccount, by: impl Into<Asker<'_>>) -> Result<Account, AccountError> {
         let password = self.hasher.hash(new.password).await?;
         let account = Account {
             id: ids::account_id(),
@@ -159,7 +163,7 @@ impl Accounts {
         address: IpAddr,
     ) -> Result<Vec<Revocation>, AccountError> {
         let proven = self.prove(id, current, address).await?;
-        self.store_password(&proven, new, Some(kept), Actor::User).await
+        self.store_password(&proven, new, Some(kept), self.user_at(address)).await
     }
 
     /// Another password, whatever the present one is: for the operator. Ends all logins.
@@ -177,11 +181,12 @@ impl Accounts {
         address: IpAddr,
     ) -> Result<Vec<Revocation>, AccountError> {
         let proven = self.prove(id, password, address).await?;
+        // One row stays of an account that was erased: its address is not for it.
         Ok(self.forget(&proven.account.id, Actor::User).await?)
     }
 
     /// Forgets an account without asking it.
-    pub async fn forget(&self, id: &str, by: Actor<'_>) -> Result<Vec<Revocation>, StorageError> {
+    pub async fn forget(&self, id: &str, by: impl Into<Asker<'_>>) -> Result<Vec<Revocation>, StorageError> {
         let user = User { issuer: IssuerId::BUILT_IN, subject: id };
         self.store.erase(self.clock.unix_millis(), user, &[self.all_logins(id, None)], by).await
     }
@@ -189,6 +194,11 @@ impl Accounts {
     /// How many hashes are computed or wait for it.
     pub fn hasher(&self) -> &Hasher {
         &self.hasher
+    }
+
+    /// The user in question, at this address.
+    fn user_at(&self, address: IpAddr) -> Asker<'static> {
+        Actor::User.at(self.ip.apply(address))
     }
 
     /// All tokens of this account that there are by now, save those of one login.
@@ -203,7 +213,7 @@ impl Accounts {
         proven: &Proven,
         new: Password,
         kept: Option<Login>,
-        by: Actor<'_>,
+        by: impl Into<Asker<'_>>,
     ) -> Result<Vec<Revocation>, AccountError> {
         let account = &proven.account.id;
         let password = self.hasher.hash(new).await?;

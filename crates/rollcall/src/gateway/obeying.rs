@@ -128,7 +128,7 @@ impl App {
         self.refuse(unrefused.clone());
         let ended = self.disconnect(user, which).len();
         if !unrefused.is_empty()
-            && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server, &unrefused).await
+            && let Err(error) = self.write(user, Action::LoginRevoked, Actor::Server.into(), &unrefused).await
         {
             tracing::warn!(%error, "tokens of live sessions are refused until a restart: it could not be written down");
         }

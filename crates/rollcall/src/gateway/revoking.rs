@@ -7,7 +7,7 @@ use super::presence::Ended;
 use crate::app::App;
 use crate::identity::{Login, Revocation};
 use crate::registry::{Grant, Session, SocketId, UserKey, Which};
-use crate::store::{Action, Actor, Audit, StorageError, User};
+use crate::store::{Action, Asker, Audit, StorageError, User};
 
 /// What is to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Scope {
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// For the audit and the webhook.
-    pub by: Actor<'a>,
+    pub by: Asker<'a>,
     /// What their token belongs to, if they have one.
     pub login: Option<&'a Login>,
     /// Their own session: it is told last, by whoever called.
@@ -153,7 +153,7 @@ impl App {
     ///
     /// # Errors
     /// Nothing was forgotten and nothing has ended.
-    pub async fn erase(&self, user: &UserKey, by: Actor<'_>) -> Result<Revoked, StorageError> {
+    pub async fn erase(&self, user: &UserKey, by: Asker<'_>) -> Result<Revoked, StorageError> {
         let rows = self.rows_of_all(user, None).await;
         let named = User { issuer: user.issuer, subject: &user.subject };
         let written = self.store.erase(self.clock.unix_millis(), named, &rows, by).await?;
@@ -214,7 +214,7 @@ impl App {
         &self,
         user: &UserKey,
         action: Action,
-        by: Actor<'_>,
+        by: Asker<'_>,
         rows: &[Revocation],
     ) -> Result<(), StorageError> {
         let named = User { issuer: user.issuer, subject: &user.subject };

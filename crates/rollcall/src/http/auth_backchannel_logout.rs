@@ -1,6 +1,7 @@
 //! `POST /auth/backchannel-logout`: an issuer says that a login, or a user, has ended (OpenID Connect Back-Channel Logout
 //! 1.0). Does not know: what makes a logout token good, what follows from it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
@@ -9,9 +10,15 @@ use utoipa::ToSchema;
 
 use super::openapi::AUTH;
 use super::unhindered::unhindered;
-use super::{Problem, body, query};
+use super::{Problem, body, caller, query};
 use crate::app::App;
 use crate::identity::{self, Unproven};
+
+/// What a logout takes: the form, and where it comes from.
+pub(super) struct LogoutCall {
+    form: LogoutForm,
+    address: IpAddr,
+}
 
 /// The form, section 2.5.
 #[derive(ToSchema)]
@@ -20,7 +27,7 @@ pub(super) struct LogoutForm {
     logout_token: String,
 }
 
-impl FromRequest<Arc<App>> for LogoutForm {
+impl FromRequest<Arc<App>> for LogoutCall {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
@@ -29,11 +36,13 @@ impl FromRequest<Arc<App>> for LogoutForm {
                 "No issuer entry has a client_id, so nobody can send logout tokens.",
             ));
         }
+        let address = caller::address(request.extensions(), request.headers(), app)?;
         let bytes = body::read(request, app, "application/x-www-form-urlencoded", FORM_MAX).await?;
         let form = std::str::from_utf8(&bytes).ok();
         let logout_token = query::find(form, "logout_token")?;
         let required = || Problem::field("logout_token", "logout_token is required");
-        Ok(Self { logout_token: logout_token.ok_or_else(required)?.into_owned() })
+        let form = LogoutForm { logout_token: logout_token.ok_or_else(required)?.into_owned() };
+        Ok(Self { form, address })
     }
 }
 
@@ -48,7 +57,10 @@ impl FromRequest<Arc<App>> for LogoutForm {
         (status = 503, description = "unavailable storage_unavailable"),
     ),
 )]
-pub(super) async fn handle(State(app): State<Arc<App>>, form: LogoutForm) -> Result<StatusCode, Problem> {
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    LogoutCall { form, address }: LogoutCall,
+) -> Result<StatusCode, Problem> {
     let judge = || app.identity.judge_logout(&form.logout_token, app.clock.unix_seconds());
     let logout = match identity::when_known(judge).await {
         Ok(logout) => logout,
@@ -56,7 +68,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, form: LogoutForm) -> Res
         Err(unproven @ (Unproven::Pending(_) | Unproven::Unavailable)) => return Err(unproven.into()),
     };
     unhindered(async move {
-        match app.log_out(&logout).await? {
+        match app.log_out(&logout, app.config.privacy.ip.apply(address)).await? {
             true => Ok(StatusCode::OK),
             false => Err(invalid_request("The logout token was used before.")),
         }

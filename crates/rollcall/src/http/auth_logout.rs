@@ -43,7 +43,7 @@ impl Payload for Leaving {
     ),
 )]
 pub(super) async fn handle(
-    _: RefreshCaller,
+    RefreshCaller(address): RefreshCaller,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     OptionalBody(given): OptionalBody<Leaving>,
@@ -57,11 +57,11 @@ pub(super) async fn handle(
                 login: principal.login,
                 until: app.identity.revoked_until(app.clock.unix_seconds()),
             };
-            let ended = app.accounts.end_login(revocation).await?;
+            let ended = app.accounts.end_login(revocation, address).await?;
             app.carry_out(ended).await;
         }
         if let Some(token) = given.refresh_token {
-            let ended = app.accounts.end_login_of(&token).await?;
+            let ended = app.accounts.end_login_of(&token, address).await?;
             app.carry_out(ended).await;
         }
         Ok(StatusCode::NO_CONTENT)

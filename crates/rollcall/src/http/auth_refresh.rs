@@ -42,13 +42,13 @@ impl Payload for Renewal {
     ),
 )]
 pub(super) async fn handle(
-    _: RefreshCaller,
+    RefreshCaller(address): RefreshCaller,
     State(app): State<Arc<App>>,
     Body(given): Body<Renewal>,
 ) -> Result<Json<TokenPair>, Problem> {
     let token = given.refresh_token.ok_or(TokenRefusal::Invalid)?;
     unhindered(async move {
-        match app.accounts.refresh(&token).await? {
+        match app.accounts.refresh(&token, address).await? {
             Renewed::Pair(pair) => Ok(Json(TokenPair::mint(&app, &pair)?)),
             Renewed::Invalid => Err(TokenRefusal::Invalid.into()),
             Renewed::Expired => Err(TokenRefusal::Expired.into()),

@@ -73,12 +73,13 @@ impl FromRequestParts<Arc<App>> for Open {
 )]
 pub(super) async fn handle(
     _: Open,
-    _: RegisterCaller,
+    RegisterCaller(address): RegisterCaller,
     State(app): State<Arc<App>>,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<TokenPair>), Problem> {
     unhindered(async move {
-        let account = app.accounts.register(new, Actor::User).await?;
+        let by = Actor::User.at(app.config.privacy.ip.apply(address));
+        let account = app.accounts.register(new, by).await?;
         tracing::info!(account = account.id, "account registered");
         let pair = app.accounts.first_login(&account).await?;
         Ok((StatusCode::CREATED, Json(TokenPair::mint(&app, &pair)?)))

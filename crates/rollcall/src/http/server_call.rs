@@ -2,6 +2,7 @@
 //! know: what is to be done.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
@@ -14,11 +15,11 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, Required};
 
-use super::{Problem, bearer, query};
+use super::{Problem, bearer, caller, query};
 use crate::app::App;
 use crate::identity::{IssuerId, TokenRefusal, is_subject};
 use crate::registry::UserKey;
-use crate::store::{ApiKey, KeyScope};
+use crate::store::{Actor, ApiKey, Asker, KeyScope};
 
 /// A call of one kind, with a key that is for it.
 pub(super) struct ServerCall<K> {
@@ -26,6 +27,8 @@ pub(super) struct ServerCall<K> {
     pub(super) user: UserKey,
     /// Who calls.
     pub(super) key: Arc<ApiKey>,
+    /// From where, as far as it may be kept.
+    address: Option<IpAddr>,
     kind: PhantomData<K>,
 }
 
@@ -93,6 +96,13 @@ impl IntoParams for UserParams {
     }
 }
 
+impl<K> ServerCall<K> {
+    /// For the audit.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Actor::ApiKey(&self.key.name).at(self.address)
+    }
+}
+
 impl<K: Kind> FromRequestParts<Arc<App>> for ServerCall<K> {
     type Rejection = Problem;
 
@@ -116,7 +126,9 @@ impl<K: Kind> FromRequestParts<Arc<App>> for ServerCall<K> {
             return Err(no_user());
         }
         let user = UserKey { issuer, subject: user_id.into() };
-        Ok(Self { user, key, kind: PhantomData })
+        let address = caller::address(&parts.extensions, &parts.headers, app)?;
+        let address = app.config.privacy.ip.apply(address);
+        Ok(Self { user, key, address, kind: PhantomData })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `DELETE /api/sessions/{socketId}` and `DELETE /api/sessions?scope=others|all`: what `sessions:revoke` does, for who has
 //! no socket open, or as many as may be. Does not know: what the end of a login takes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -32,14 +33,14 @@ use crate::store::Actor;
     ),
 )]
 pub(super) async fn one(
-    _: RefreshCaller,
+    RefreshCaller(address): RefreshCaller,
     Bearer(principal): Bearer,
     State(app): State<Arc<App>>,
     SessionPath(id): SessionPath,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     query::only(query.as_deref(), &[])?;
-    end(app, principal, Scope::Session(id)).await
+    end(app, principal, Scope::Session(id), address).await
 }
 
 /// Ends every login but the token's own (`others`), or every one (`all`).
@@ -54,7 +55,7 @@ pub(super) async fn one(
     ),
 )]
 pub(super) async fn many(
-    _: RefreshCaller,
+    RefreshCaller(address): RefreshCaller,
     Bearer(principal): Bearer,
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
@@ -66,13 +67,19 @@ pub(super) async fn many(
         // Nobody is signed out everywhere because a word was forgotten.
         Some(_) | None => return Err(Problem::field("scope", "scope must be others or all")),
     };
-    end(app, principal, scope).await
+    end(app, principal, scope, address).await
 }
 
-async fn end(app: Arc<App>, principal: Principal, scope: Scope) -> Result<Json<EndedBody>, Problem> {
+async fn end(
+    app: Arc<App>,
+    principal: Principal,
+    scope: Scope,
+    address: IpAddr,
+) -> Result<Json<EndedBody>, Problem> {
     unhindered(async move {
         let user = UserKey { issuer: principal.issuer, subject: principal.subject };
-        let caller = Caller { by: Actor::User, login: Some(&principal.login), session: None };
+        let by = Actor::User.at(app.config.privacy.ip.apply(address));
+        let caller = Caller { by, login: Some(&principal.login), session: None };
         Ok(EndedBody::of(&app.revoke(&user, &scope, caller).await?))
     })
     .await

@@ -11,7 +11,6 @@ use super::openapi::SERVERS;
 use super::server_call::{Erase, ServerCall, UserParams};
 use super::unhindered::unhindered;
 use crate::app::App;
-use crate::store::Actor;
 
 /// Ends every login of a user and forgets the user: account, names of devices, logins seen, audit so far.
 #[utoipa::path(
@@ -27,7 +26,7 @@ pub(super) async fn handle(
     call: ServerCall<Erase>,
 ) -> Result<Json<EndedBody>, Problem> {
     unhindered(async move {
-        let erased = app.erase(&call.user, Actor::ApiKey(&call.key.name)).await?;
+        let erased = app.erase(&call.user, call.asker()).await?;
         tracing::info!(key = &*call.key.name, "user erased by another server");
         Ok(EndedBody::of(&erased))
     })

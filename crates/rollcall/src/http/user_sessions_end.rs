@@ -14,7 +14,6 @@ use super::{Problem, query};
 use crate::app::App;
 use crate::gateway::revoking::{Caller, NotRevoked, Scope};
 use crate::registry::Which;
-use crate::store::Actor;
 
 /// Ends every login of a user.
 #[utoipa::path(
@@ -73,7 +72,7 @@ pub(super) async fn one(
 
 async fn end(app: Arc<App>, call: ServerCall<End>, scope: Scope) -> Result<Json<EndedBody>, Problem> {
     unhindered(async move {
-        let caller = Caller { by: Actor::ApiKey(&call.key.name), login: None, session: None };
+        let caller = Caller { by: call.asker(), login: None, session: None };
         Ok(EndedBody::of(&app.revoke(&call.user, &scope, caller).await?))
     })
     .await

@@ -1,6 +1,6 @@
 //! Rows of accounts. Does not know: what makes a password right.
 
-use super::audit::{Action, Actor, Audit};
+use super::audit::{Action, Asker, Audit};
 use super::texts::storable;
 use super::{StorageError, Store, User, bounded};
 use crate::identity::IssuerId;
@@ -43,8 +43,9 @@ impl Store {
         &self,
         now: u64,
         new: NewAccountRow<'_>,
-        by: Actor<'_>,
+        by: impl Into<Asker<'_>>,
     ) -> Result<bool, StorageError> {
+        let by: Asker<'_> = by.into();
         bounded(async {
             let mut transaction = self.begin().await?;
             let statement = "INSERT INTO accounts (id, email, email_key, name, password, created_at) \

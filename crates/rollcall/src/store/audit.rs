@@ -2,6 +2,7 @@
 //! Never an e-mail address, a token or a name. Does not know: who reads it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use sqlx::AnyConnection;
 
@@ -76,6 +77,28 @@ impl Actor<'_> {
     }
 }
 
+/// Who did it, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker<'a> {
+    /// Who.
+    pub actor: Actor<'a>,
+    /// The client's address, as far as `privacy.ip` lets it be kept; `None` where nothing came over a network.
+    pub address: Option<IpAddr>,
+}
+
+impl<'a> Actor<'a> {
+    /// From this address, of which only that is given which may be kept.
+    pub fn at(self, address: Option<IpAddr>) -> Asker<'a> {
+        Asker { actor: self, address }
+    }
+}
+
+impl<'a> From<Actor<'a>> for Asker<'a> {
+    fn from(actor: Actor<'a>) -> Self {
+        actor.at(None)
+    }
+}
+
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub struct Audit<'a> {
@@ -88,13 +111,14 @@ pub struct Audit<'a> {
     /// What else is to be known: the name of a key, a login.
     pub detail: Option<&'a str>,
     /// Where from, as far as `privacy.ip` lets it be kept.
-    pub address: Option<&'a str>,
+    pub address: Option<IpAddr>,
 }
 
 impl<'a> Audit<'a> {
     /// Without the rest.
-    pub fn of(action: Action, by: Actor<'a>, user: Option<User<'a>>) -> Self {
-        Self { action, by, user, detail: None, address: None }
+    pub fn of(action: Action, by: impl Into<Asker<'a>>, user: Option<User<'a>>) -> Self {
+        let Asker { actor: by, address } = by.into();
+        Self { action, by, user, detail: None, address }
     }
 }
 
@@ -115,7 +139,7 @@ impl Store {
             .bind(audit.user.map(|user| self.issuer_name(user.issuer)))
             .bind(audit.user.map(|user| storable("a user", user.subject)).transpose()?)
             .bind(audit.detail.map(|detail| storable("a detail", detail)).transpose()?)
-            .bind(audit.address.map(|address| storable("an address", address)).transpose()?)
+            .bind(audit.address.map(|address| address.to_string()))
             .execute(&mut *transaction)
             .await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! What a user may ask of their own data: another password, or that nothing of it stays. Does not know: who asked, and
 //! whether they may.
 
-use super::audit::{Action, Actor, Audit};
+use super::audit::{Action, Asker, Audit};
 use super::texts::storable;
 use super::{StorageError, Store, User, bounded};
 use crate::identity::{IssuerId, Revocation};
@@ -25,8 +25,9 @@ impl Store {
         now: u64,
         change: PasswordChange<'_>,
         revocations: &[Revocation],
-        by: Actor<'_>,
+        by: impl Into<Asker<'_>>,
     ) -> Result<Option<Vec<Revocation>>, StorageError> {
+        let by: Asker<'_> = by.into();
         bounded(async {
             let mut transaction = self.begin().await?;
             let statement = "UPDATE accounts SET password = $1, password_version = password_version + 1 \
@@ -57,8 +58,9 @@ impl Store {
         now: u64,
         user: User<'_>,
         revocations: &[Revocation],
-        by: Actor<'_>,
+        by: impl Into<Asker<'_>>,
     ) -> Result<Vec<Revocation>, StorageError> {
+        let by: Asker<'_> = by.into();
         bounded(async {
             let (issuer, subject) = (self.issuer_name(user.issuer), storable("a user", user.subject)?);
             let mut transaction = self.begin().await?;

@@ -10,6 +10,8 @@
 //! good if it were not spent (less where access tokens last under a quarter of an hour): whoever has stolen a token
 //! cannot wash away the trace by refreshing without end.
 
+use std::net::IpAddr;
+
 use sqlx::AnyConnection;
 
 use super::audit::{Action, Actor, Audit};
@@ -123,13 +125,15 @@ impl Store {
         .await
     }
 
-    /// Spends a refresh token for its successor. All that use one login at the same time wait for each other.
+    /// Spends a refresh token for its successor. All that use one login at the same time wait for each other. `from` is what
+    /// may be kept of the client's address.
     pub async fn refresh(
         &self,
         now: u64,
         token: &RefreshToken,
         keys: &SuccessorKeys,
         times: LoginTimes,
+        from: Option<IpAddr>,
     ) -> Result<Refreshed, StorageError> {
         #[derive(sqlx::FromRow)]
         struct Row {
@@ -166,7 +170,8 @@ impl Store {
                     same_again(&mut transaction, token, &successor, keys).await?
                 }
                 (Some(_), _) => {
-                    let revocations = self.end_reused(&mut transaction, now, &account, &login).await?;
+                    let revocations =
+                        self.end_reused(&mut transaction, now, (&account, &login), from).await?;
                     transaction.commit().await?;
                     return Ok(Refreshed::Reused { account, revocations });
                 }
@@ -253,11 +258,11 @@ impl Store {
         &self,
         transaction: &mut AnyConnection,
         now: u64,
-        account: &str,
-        login: &str,
+        (account, login): (&str, &str),
+        from: Option<IpAddr>,
     ) -> Result<Vec<Revocation>, StorageError> {
         let user = User { issuer: IssuerId::BUILT_IN, subject: account };
-        let audit = Audit::of(Action::RefreshTokenReused, Actor::Server, Some(user));
+        let audit = Audit::of(Action::RefreshTokenReused, Actor::Server.at(from), Some(user));
         let revocation = self.built_in_login(account, login, now / 1000);
         self.revoke_in(transaction, now, &[revocation], &audit).await
     }

@@ -31,7 +31,7 @@ use sqlx::{Any, AnyPool, Transaction};
 
 pub use accounts::{AccountRow, NewAccountRow};
 pub use api_keys::{ApiKey, ApiKeyRow, KeyScope, KeyScopes};
-pub use audit::{Action, Actor, Audit};
+pub use audit::{Action, Actor, Asker, Audit};
 pub use backup::{BackupError, backup};
 pub use connect::{OpenError, migrate};
 pub use erase::PasswordChange;

@@ -392,7 +392,7 @@ async fn a_secret_may_be_changed_while_a_refresh_is_asked_for_again() {
     assert_eq!(identity.refresh_keys().len(), 2);
     let token = rollcall::store::RefreshToken::parse(&first.refresh).unwrap();
     let times = rollcall::store::LoginTimes { refresh_ttl: 1000, access_ttl: 1 };
-    let refreshed = running.server.app.store.refresh(NOW_MILLIS, &token, &keys, times).await.unwrap();
+    let refreshed = running.server.app.store.refresh(NOW_MILLIS, &token, &keys, times, None).await.unwrap();
     let rollcall::store::Refreshed::Good { refresh_token, .. } = refreshed else { panic!("{refreshed:?}") };
     assert_eq!(refresh_token.text(), second.refresh);
 }

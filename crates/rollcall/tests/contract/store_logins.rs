@@ -47,14 +47,14 @@ async fn a_token_is_spent_for_its_successor_and_each_lives_its_own_time() {
     let first = begin(&store, NOW).await;
     let later = NOW + 500 * SECOND;
     let (second, login, expires_at) =
-        good(store.refresh(later, &first.refresh_token, &keys(), TIMES).await.unwrap());
+        good(store.refresh(later, &first.refresh_token, &keys(), TIMES, None).await.unwrap());
     assert_ne!(second, first.refresh_token);
     assert_eq!((login, expires_at), (first.id, later + 1000 * SECOND));
-    let refreshed = store.refresh(expires_at - 1, &second, &keys(), TIMES).await.unwrap();
+    let refreshed = store.refresh(expires_at - 1, &second, &keys(), TIMES, None).await.unwrap();
     let (third, _, expires_at) = good(refreshed);
-    let refreshed = store.refresh(expires_at, &third, &keys(), TIMES).await.unwrap();
+    let refreshed = store.refresh(expires_at, &third, &keys(), TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Expired), "{refreshed:?}");
-    let unknown = store.refresh(NOW, &RefreshToken::random(), &keys(), TIMES).await.unwrap();
+    let unknown = store.refresh(NOW, &RefreshToken::random(), &keys(), TIMES, None).await.unwrap();
     assert!(matches!(unknown, Refreshed::Unknown), "{unknown:?}");
 }
 
@@ -64,17 +64,17 @@ async fn a_spent_token_gives_the_same_successor_for_ten_seconds_from_whatever_no
     let (store, other) = (database.open().await, database.open().await);
     add(&store, "acc_ada").await;
     let first = begin(&store, NOW).await.refresh_token;
-    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES, None).await.unwrap());
     // The clock of the other node is a little behind.
     for now in [NOW - 2 * SECOND, NOW, NOW + 10 * SECOND] {
-        let (again, _, expires_at) = good(other.refresh(now, &first, &keys(), TIMES).await.unwrap());
+        let (again, _, expires_at) = good(other.refresh(now, &first, &keys(), TIMES, None).await.unwrap());
         assert_eq!((again, expires_at), (second.clone(), NOW + 1000 * SECOND));
     }
     // Its successor may have been spent meanwhile: then that one leads on.
-    let (third, ..) = good(store.refresh(NOW + SECOND, &second, &keys(), TIMES).await.unwrap());
-    let (again, ..) = good(store.refresh(NOW + 2 * SECOND, &first, &keys(), TIMES).await.unwrap());
+    let (third, ..) = good(store.refresh(NOW + SECOND, &second, &keys(), TIMES, None).await.unwrap());
+    let (again, ..) = good(store.refresh(NOW + 2 * SECOND, &first, &keys(), TIMES, None).await.unwrap());
     assert_eq!(again, second);
-    let (again, ..) = good(store.refresh(NOW + 2 * SECOND, &again, &keys(), TIMES).await.unwrap());
+    let (again, ..) = good(store.refresh(NOW + 2 * SECOND, &again, &keys(), TIMES, None).await.unwrap());
     assert_eq!(again, third);
 }
 
@@ -96,7 +96,7 @@ async fn who_logs_in_and_refreshes_in_the_second_of_a_revocation_has_tokens_that
     assert_eq!(login.issued_at, second + 1);
     let mut token = login.refresh_token;
     for (now, expected) in [(NOW, second + 1), (NOW + 5 * SECOND, second + 5)] {
-        let refreshed = store.refresh(now, &token, &keys(), TIMES).await.unwrap();
+        let refreshed = store.refresh(now, &token, &keys(), TIMES, None).await.unwrap();
         let Refreshed::Good { issued_at, refresh_token, .. } = refreshed else { panic!("{refreshed:?}") };
         assert_eq!(issued_at, expected);
         token = refresh_token;
@@ -109,14 +109,14 @@ async fn the_key_of_successors_may_change_within_the_grace() {
     let store = database.open().await;
     add(&store, "acc_ada").await;
     let first = begin(&store, NOW).await.refresh_token;
-    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES, None).await.unwrap());
     let changed = SuccessorKeys::new([&[8; 32], &[7; 32]]);
-    assert_eq!(good(store.refresh(NOW, &first, &changed, TIMES).await.unwrap()).0, second);
+    assert_eq!(good(store.refresh(NOW, &first, &changed, TIMES, None).await.unwrap()).0, second);
     // Without the former key nothing can be given, and nothing ends: the one who has the successor goes on.
     let lost = SuccessorKeys::new([&[8; 32]]);
-    let refreshed = store.refresh(NOW, &first, &lost, TIMES).await.unwrap();
+    let refreshed = store.refresh(NOW, &first, &lost, TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
-    good(store.refresh(NOW, &second, &lost, TIMES).await.unwrap());
+    good(store.refresh(NOW, &second, &lost, TIMES, None).await.unwrap());
 }
 
 #[tokio::test]
@@ -125,9 +125,9 @@ async fn a_token_that_was_spent_longer_ago_ends_its_login_and_no_other() {
     let store = database.open().await;
     add(&store, "acc_ada").await;
     let (login, bystander) = (begin(&store, NOW).await, begin(&store, NOW).await);
-    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), TIMES).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), TIMES, None).await.unwrap());
     let later = NOW + 10 * SECOND + 1;
-    let refreshed = store.refresh(later, &login.refresh_token, &keys(), TIMES).await.unwrap();
+    let refreshed = store.refresh(later, &login.refresh_token, &keys(), TIMES, None).await.unwrap();
     let Refreshed::Reused { account, revocations } = refreshed else { panic!("{refreshed:?}") };
     assert_eq!(account, "acc_ada");
     let ended = Revocation::Login {
@@ -139,10 +139,10 @@ async fn a_token_that_was_spent_longer_ago_ends_its_login_and_no_other() {
     assert_eq!(revocations, std::slice::from_ref(&ended));
     assert_eq!(revocations_since(&store, later, 0).await, (vec![ended], 1));
     for token in [&login.refresh_token, &second] {
-        let refreshed = store.refresh(later, token, &keys(), TIMES).await.unwrap();
+        let refreshed = store.refresh(later, token, &keys(), TIMES, None).await.unwrap();
         assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
     }
-    good(store.refresh(later, &bystander.refresh_token, &keys(), TIMES).await.unwrap());
+    good(store.refresh(later, &bystander.refresh_token, &keys(), TIMES, None).await.unwrap());
     let audit = database.texts("SELECT action FROM audit ORDER BY id").await;
     assert_eq!(audit, ["account.registered", "refresh_token.reused"]);
     let owed = database.texts("SELECT body FROM outbox WHERE event = 'login.revoked'").await;
@@ -169,7 +169,7 @@ async fn of_many_who_refresh_at_once_one_rotates_and_all_get_its_successor() {
         let tasks: Vec<_> = (0..callers)
             .map(|caller| {
                 let (store, token) = (nodes[caller % 2].clone(), token.clone());
-                start(async move { store.refresh(NOW, &token, &keys(), TIMES).await.unwrap() })
+                start(async move { store.refresh(NOW, &token, &keys(), TIMES, None).await.unwrap() })
             })
             .collect();
         let mut successors = Vec::new();
@@ -179,7 +179,7 @@ async fn of_many_who_refresh_at_once_one_rotates_and_all_get_its_successor() {
         assert_eq!(successors.len(), callers);
         assert!(successors.iter().all(|successor| *successor == successors[0]), "{callers} callers");
         assert_eq!(database.number("SELECT COUNT(*) FROM refresh_tokens").await, 2, "{callers} callers");
-        good(nodes[1].refresh(NOW + 60 * SECOND, &successors[0], &keys(), TIMES).await.unwrap());
+        good(nodes[1].refresh(NOW + 60 * SECOND, &successors[0], &keys(), TIMES, None).await.unwrap());
     }
 }
 
@@ -194,7 +194,7 @@ async fn a_refresh_that_races_with_the_end_of_its_login_leaves_nothing_alive() {
         let revocation = store.login_of(&login.refresh_token).await.unwrap().unwrap();
         let task = {
             let (store, token) = (store.clone(), login.refresh_token.clone());
-            start(async move { store.refresh(NOW + SECOND, &token, &keys(), TIMES).await.unwrap() })
+            start(async move { store.refresh(NOW + SECOND, &token, &keys(), TIMES, None).await.unwrap() })
         };
         let audit = Audit::of(Action::LoginRevoked, Actor::User, Some(ADA));
         let written = store.revoke(NOW + SECOND, &[revocation], &audit).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_refresh_that_races_with_the_end_of_its_login_leaves_nothing_alive() {
         }
         assert!(until >= last_access + 30, "round {round}: an access token outlives its revocation");
         for token in &alive {
-            let refreshed = store.refresh(NOW + SECOND, token, &keys(), TIMES).await.unwrap();
+            let refreshed = store.refresh(NOW + SECOND, token, &keys(), TIMES, None).await.unwrap();
             assert!(matches!(refreshed, Refreshed::Unknown), "round {round}: {refreshed:?}");
         }
     }
@@ -225,12 +225,12 @@ async fn half_a_rotation_is_none() {
     add(&store, "acc_ada").await;
     let token = begin(&store, NOW).await.refresh_token;
     forbid_inserts(&database, "refresh_tokens").await;
-    store.refresh(NOW, &token, &keys(), TIMES).await.unwrap_err();
+    store.refresh(NOW, &token, &keys(), TIMES, None).await.unwrap_err();
     store.begin_login(NOW, "acc_ada", 0, TIMES).await.unwrap_err();
     allow_inserts(&database, "refresh_tokens").await;
     assert_eq!(database.number("SELECT COUNT(*) FROM logins").await, 1);
     // Not spent: an hour later this would end the login.
-    good(store.refresh(NOW + 600 * SECOND, &token, &keys(), TIMES).await.unwrap());
+    good(store.refresh(NOW + 600 * SECOND, &token, &keys(), TIMES, None).await.unwrap());
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn half_a_revocation_is_none() {
     }
     assert_eq!(revocations_since(&store, NOW, 0).await, (vec![], 0));
     assert_eq!(store.account("acc_ada").await.unwrap().unwrap().password, "$argon2id$1");
-    good(store.refresh(NOW, &login.refresh_token, &keys(), TIMES).await.unwrap());
+    good(store.refresh(NOW, &login.refresh_token, &keys(), TIMES, None).await.unwrap());
 }
 
 fn user_wide(except: Option<&str>) -> Revocation {
@@ -281,8 +281,8 @@ async fn ending_all_logins_but_one_names_each_and_spares_that() {
     };
     assert_eq!(written, [by_login, user_wide(Some(&kept.id))]);
     assert_eq!(revocations_since(&store, NOW, 0).await, (written, 2));
-    good(store.refresh(NOW, &kept.refresh_token, &keys(), TIMES).await.unwrap());
-    let refreshed = store.refresh(NOW, &ended.refresh_token, &keys(), TIMES).await.unwrap();
+    good(store.refresh(NOW, &kept.refresh_token, &keys(), TIMES, None).await.unwrap());
+    let refreshed = store.refresh(NOW, &ended.refresh_token, &keys(), TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
 
     // Whoever logs in within the same second is not refused with the tokens of before.
@@ -299,11 +299,11 @@ async fn when_everyone_is_signed_out_no_login_is_left_and_the_next_one_is_good()
     let everyone = [Revocation::Everyone { issued_before: NOW / 1000, until: NOW / 1000 + 1_000_000 }];
     let audit = Audit::of(Action::EveryoneRevoked, Actor::Operator, None);
     assert_eq!(store.revoke(NOW, &everyone, &audit).await.unwrap(), everyone);
-    let refreshed = store.refresh(NOW, &ended.refresh_token, &keys(), TIMES).await.unwrap();
+    let refreshed = store.refresh(NOW, &ended.refresh_token, &keys(), TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
     let next = begin(&store, NOW + 1).await;
     assert_eq!(next.issued_at, NOW / 1000 + 1);
-    good(store.refresh(NOW + 1, &next.refresh_token, &keys(), TIMES).await.unwrap());
+    good(store.refresh(NOW + 1, &next.refresh_token, &keys(), TIMES, None).await.unwrap());
 }
 
 #[tokio::test]
@@ -319,8 +319,8 @@ async fn a_change_of_password_ends_the_other_logins_and_comes_once() {
     assert_eq!(store.change_password(NOW, change, &revocations, Actor::User).await.unwrap(), None);
     let row = store.account("acc_ada").await.unwrap().unwrap();
     assert_eq!((row.password.as_str(), row.password_version), ("$argon2id$2", 1));
-    good(store.refresh(NOW, &mine.refresh_token, &keys(), TIMES).await.unwrap());
-    let refreshed = store.refresh(NOW, &other.refresh_token, &keys(), TIMES).await.unwrap();
+    good(store.refresh(NOW, &mine.refresh_token, &keys(), TIMES, None).await.unwrap());
+    let refreshed = store.refresh(NOW, &other.refresh_token, &keys(), TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
     // Who has proven the former password a moment ago does not come in with it any more.
     assert!(store.begin_login(NOW, "acc_ada", 0, TIMES).await.unwrap().is_none());
@@ -357,9 +357,9 @@ async fn a_script_that_only_logs_in_keeps_a_thousand_logins() {
     database.execute(&format!("{numbers}{fill}")).await;
     let last = begin(&store, NOW + 2 * SECOND).await;
     assert_eq!(database.number("SELECT COUNT(*) FROM logins").await, 1000);
-    let refreshed = store.refresh(NOW, &first.refresh_token, &keys(), TIMES).await.unwrap();
+    let refreshed = store.refresh(NOW, &first.refresh_token, &keys(), TIMES, None).await.unwrap();
     assert!(matches!(refreshed, Refreshed::Unknown), "{refreshed:?}");
-    good(store.refresh(NOW, &last.refresh_token, &keys(), TIMES).await.unwrap());
+    good(store.refresh(NOW, &last.refresh_token, &keys(), TIMES, None).await.unwrap());
 }
 
 /// Gives this login 5,999 more spent tokens, spent within six seconds after [`NOW`].
@@ -386,21 +386,21 @@ async fn a_login_keeps_its_newest_spent_tokens_and_a_much_older_one_is_nobodys()
     let store = database.open().await;
     add(&store, "acc_ada").await;
     let login = store.begin_login(NOW, "acc_ada", 0, SHORT).await.unwrap().unwrap();
-    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), SHORT).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), SHORT, None).await.unwrap());
     spend_5999(&database, &login.id).await;
     assert_eq!(database.number(SPENT).await, 6000);
     let later = NOW + 30_000 * SECOND;
-    let (third, ..) = good(store.refresh(later, &second, &keys(), SHORT).await.unwrap());
+    let (third, ..) = good(store.refresh(later, &second, &keys(), SHORT, None).await.unwrap());
     assert_eq!(database.number(SPENT).await, 6000);
     // The one that was forgotten ends nothing, and opens nothing.
-    let forgotten = store.refresh(later, &login.refresh_token, &keys(), SHORT).await.unwrap();
+    let forgotten = store.refresh(later, &login.refresh_token, &keys(), SHORT, None).await.unwrap();
     assert!(matches!(forgotten, Refreshed::Unknown), "{forgotten:?}");
-    let (fourth, ..) = good(store.refresh(later + SECOND, &third, &keys(), SHORT).await.unwrap());
+    let (fourth, ..) = good(store.refresh(later + SECOND, &third, &keys(), SHORT, None).await.unwrap());
     assert_eq!(database.number(SPENT).await, 6000);
     // The others are known.
-    let reused = store.refresh(later + 20 * SECOND, &second, &keys(), SHORT).await.unwrap();
+    let reused = store.refresh(later + 20 * SECOND, &second, &keys(), SHORT, None).await.unwrap();
     assert!(matches!(reused, Refreshed::Reused { .. }), "{reused:?}");
-    let ended = store.refresh(later + 20 * SECOND, &fourth, &keys(), SHORT).await.unwrap();
+    let ended = store.refresh(later + 20 * SECOND, &fourth, &keys(), SHORT, None).await.unwrap();
     assert!(matches!(ended, Refreshed::Unknown), "{ended:?}");
 }
 
@@ -410,24 +410,24 @@ async fn who_refreshes_without_end_has_to_wait_and_washes_no_trace_away() {
     let store = database.open().await;
     add(&store, "acc_ada").await;
     let login = store.begin_login(NOW, "acc_ada", 0, LONG).await.unwrap().unwrap();
-    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), LONG).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &login.refresh_token, &keys(), LONG, None).await.unwrap());
     let other = store.begin_login(NOW, "acc_ada", 0, LONG).await.unwrap().unwrap();
     spend_5999(&database, &login.id).await;
     // As long as the first token would be good, and not only for a day.
     for (later, left) in [(NOW + 2 * DAY, 28 * DAY), (NOW + 30 * DAY - SECOND, SECOND)] {
-        let refused = store.refresh(later, &second, &keys(), LONG).await.unwrap();
+        let refused = store.refresh(later, &second, &keys(), LONG, None).await.unwrap();
         assert!(matches!(refused, Refreshed::TooOften { wait } if wait == left), "{refused:?}");
     }
     let later = NOW + 30 * DAY - SECOND;
-    good(store.refresh(later, &other.refresh_token, &keys(), LONG).await.unwrap());
+    good(store.refresh(later, &other.refresh_token, &keys(), LONG, None).await.unwrap());
     // Where access tokens last 10 s, 6,000 are no more than who renews them early makes in half of the time.
-    let refused = store.refresh(NOW + 30_000 * SECOND - 1, &second, &keys(), SHORT).await.unwrap();
+    let refused = store.refresh(NOW + 30_000 * SECOND - 1, &second, &keys(), SHORT, None).await.unwrap();
     assert!(matches!(refused, Refreshed::TooOften { wait: 1 }), "{refused:?}");
     // Nothing was spent by what was refused, and the token that somebody else has as well is still known.
     assert_eq!(database.number(SPENT).await, 6001);
-    let reused = store.refresh(later, &login.refresh_token, &keys(), LONG).await.unwrap();
+    let reused = store.refresh(later, &login.refresh_token, &keys(), LONG, None).await.unwrap();
     assert!(matches!(reused, Refreshed::Reused { .. }), "{reused:?}");
-    let ended = store.refresh(later, &second, &keys(), LONG).await.unwrap();
+    let ended = store.refresh(later, &second, &keys(), LONG, None).await.unwrap();
     assert!(matches!(ended, Refreshed::Unknown), "{ended:?}");
 }
 
@@ -437,7 +437,7 @@ async fn no_copy_of_the_database_holds_a_token() {
     let store = database.open().await;
     add(&store, "acc_ada").await;
     let first = begin(&store, NOW).await.refresh_token;
-    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES).await.unwrap());
+    let (second, ..) = good(store.refresh(NOW, &first, &keys(), TIMES, None).await.unwrap());
     let dump = database.dump().await;
     assert!(dump.contains("acc_ada"), "{dump}");
     for token in [&first, &second] {

@@ -187,7 +187,7 @@ async fn a_logout_token_counts_once() {
 async fn each_revocation_is_owed_to_webhooks_and_the_audit_says_who() {
     let database = database().await;
     let store = database.open().await;
-    let audit = Audit { by: Actor::ApiKey("crm"), address: Some("192.0.2.1"), ..audit() };
+    let audit = Audit { by: Actor::ApiKey("crm"), address: Some([192, 0, 2, 1].into()), ..audit() };
     store.revoke(NOW, &every_kind(), &audit).await.unwrap();
     let owed = database.texts("SELECT body FROM outbox WHERE event = 'login.revoked' ORDER BY id").await;
     let owed: Vec<serde_json::Value> = owed.iter().map(|body| serde_json::from_str(body).unwrap()).collect();

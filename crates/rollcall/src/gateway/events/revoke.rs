@@ -31,12 +31,13 @@ pub(super) fn read(call: &Call<'_>) -> Result<Request, EventError> {
 /// Ends it, whatever becomes of the caller's own socket meanwhile.
 pub(super) fn revoke(gateway: &Arc<Gateway>, stay: &Stay, scope: &Scope) -> Progress {
     let (app, user, id, scope) = (gateway.app.clone(), stay.user.clone(), stay.id, scope.clone());
-    let Some(login) = user.roster().find(&id).map(|session| session.grant.login.clone()) else {
+    let Some((login, ip)) = user.roster().find(&id).map(|session| (session.grant.login.clone(), session.ip))
+    else {
         // Ended while this waited for its turn: whoever has been signed out signs nobody out.
         return Progress::Done(Err(EventError::Token(TokenRefusal::Revoked)));
     };
     Progress::Later(Box::pin(async move {
-        let caller = Caller { by: Actor::User, login: Some(&login), session: Some(&id) };
+        let caller = Caller { by: Actor::User.at(ip), login: Some(&login), session: Some(&id) };
         match app.revoke(user.key(), &scope, caller).await {
             Ok(Revoked { count, held, ends_caller }) => {
                 Outcome::Done { answer: Ok(Answer::Revoked { count, held }), ends_caller }
