@@ -4,8 +4,6 @@
 
 #[path = "support/calls.rs"]
 mod calls;
-#[path = "support/databases.rs"]
-mod databases;
 #[path = "support/issuer.rs"]
 mod issuer;
 #[path = "support/live.rs"]
@@ -20,6 +18,7 @@ use calls::{check_left, check_problem, get};
 use databases::Database;
 use issuer::Key;
 use live::Live;
+use live::databases;
 use live::wire::Answer;
 use namespace::Tab;
 use rollcall::clock::Clock;

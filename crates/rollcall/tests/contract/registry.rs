@@ -370,7 +370,7 @@ fn those_that_name_no_login_end_by_the_age_of_their_tokens() {
         join(&registry, &ada, nameless(5, by_id("c"), Some(101)));
         join(&registry, &key(0, "bob"), nameless(6, by_id("a"), Some(100)));
         let which = Which::NamelessUpTo { second, written_at };
-        let mut found = numbers(&registry.end(&user, &which, |_| {}));
+        let mut found = numbers(&registry.end(&user, &which, |_| {}).0);
         found.sort_unstable();
         assert_eq!(found, ended, "{which:?}");
     };
