@@ -18,9 +18,9 @@ use redis::RedisCluster;
 use rollcall::config::{RedisUrl, Setting};
 use serde_json::Value;
 
-async fn node(redis: &RedisCluster, database: &Database) -> Live {
+async fn node(url: &str, database: &Database) -> Live {
     Live::start(|config| {
-        config.registry.redis_url = RedisUrl::parse(&redis.url());
+        config.registry.redis_url = RedisUrl::parse(url);
         config.registry.lease_ms = 4000.try_into().unwrap();
         config.database.url = database.config.database.url.clone();
     })
@@ -46,7 +46,16 @@ fn count(ready: &Value) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_meet_in_a_redis_cluster_and_a_failover_loses_nobody() {
     let (mut redis, database) = (RedisCluster::start(), Database::postgres().await);
-    let (a, b) = (node(&redis, &database).await, node(&redis, &database).await);
+    // As the user that the documentation names.
+    let documented =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operate.md")).unwrap();
+    let rules = documented.split('`').find(|text| text.starts_with("~rollcall:* ")).unwrap();
+    for server in &redis.servers {
+        let made = server.ask(&format!("ACL SETUSER gateway on >s3cret {rules} +cluster|slots"));
+        assert!(made.starts_with("+OK"), "{made}");
+    }
+    let url = redis.url().replace("://", "://gateway:s3cret@");
+    let (a, b) = (node(&url, &database).await, node(&url, &database).await);
     // Users on all masters.
     let mut pairs = Vec::new();
     for number in 0..12 {
@@ -75,5 +84,8 @@ async fn nodes_meet_in_a_redis_cluster_and_a_failover_loses_nobody() {
         drop(third);
         wait_for_list(first, 2).await;
         wait_for_list(second, 2).await;
+    }
+    for server in redis.servers.iter().filter(|server| server.is_running()) {
+        assert!(server.ask("ACL LOG").starts_with("*0"), "{}", server.ask("ACL LOG"));
     }
 }

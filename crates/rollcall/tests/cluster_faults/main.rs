@@ -21,6 +21,7 @@ mod oracle;
 
 mod nodes;
 mod redis_faults;
+mod rolling;
 mod cut;
 mod soak;
 use live::{databases, redis};

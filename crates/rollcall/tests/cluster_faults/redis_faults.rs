@@ -80,14 +80,14 @@ async fn all_incomplete(fleet: &Fleet) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_comes_back_empty() {
     let mut fleet = busy_fleet(Redis::start()).await;
-    let fault = Fault::new("killed, back empty", 3, true);
+    let fault = Fault::new("killed, back empty", 10, true);
     fault.passes(&mut fleet, |fleet| fleet.redis.kill(), |fleet| fleet.redis.start_again()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_comes_back_with_its_data() {
     let mut fleet = busy_fleet(Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"])).await;
-    let fault = Fault::new("killed, back with its data", 3, true);
+    let fault = Fault::new("killed, back with its data", 10, true);
     fault.passes(&mut fleet, |fleet| fleet.redis.kill(), |fleet| fleet.redis.start_again()).await;
 }
 
@@ -134,10 +134,10 @@ async fn the_connections_for_messages_are_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_stands_still() {
     let mut fleet = busy_fleet(Redis::start()).await;
-    let pause = |fleet: &mut Fleet| assert_eq!(fleet.redis.ask("CLIENT PAUSE 3000"), "+OK\r\n");
-    Fault::new("CLIENT PAUSE", 3, false).passes(&mut fleet, pause, |_| {}).await;
+    let pause = |fleet: &mut Fleet| assert_eq!(fleet.redis.ask("CLIENT PAUSE 5000"), "+OK\r\n");
+    Fault::new("CLIENT PAUSE", 5, false).passes(&mut fleet, pause, |_| {}).await;
     let stop = |fleet: &mut Fleet| fleet.redis.signal("-STOP");
-    Fault::new("SIGSTOP", 5, true).passes(&mut fleet, stop, |fleet| fleet.redis.signal("-CONT")).await;
+    Fault::new("SIGSTOP", 20, true).passes(&mut fleet, stop, |fleet| fleet.redis.signal("-CONT")).await;
 }
 
 /// Seen failing with a line of the log for each refusal (`COMPLAINT_INTERVAL`).

@@ -102,6 +102,10 @@ impl Redis {
         let _ = self.child.wait();
     }
 
+    pub fn is_running(&self) -> bool {
+        self.child.stdin.is_some()
+    }
+
     /// Starts it again on its port, with the same arguments.
     pub fn start_again(&mut self) {
         self.start_again_with(&[]);
