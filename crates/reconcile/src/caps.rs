@@ -1,19 +1,19 @@
-//! The rule of the caps: whether a session may join, and who goes for it. It is that of sessions in memory, and
-//! `sync.lua` says the same in its own words. Does not know: where a session is, how one ends.
+//! The rule of the caps: whether a session may join, and who goes for it, with one node or with many. `sync.lua` says the
+//! same in its own words. Does not know: where a session is, how one ends.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::config::Caps;
-use crate::session::{Login, Why};
+use crate::session::Why;
 
 /// A session that is there when another one joins.
 #[derive(Debug)]
-pub struct Present<'a, S> {
+pub struct Present<'a, S, L> {
     /// Which.
     pub session: &'a S,
     /// What its token belongs to.
-    pub login: &'a Login,
+    pub login: &'a L,
     /// When it joined.
     pub order: u64,
     /// It can be made to go. While Redis is away, those of other nodes count but stay.
@@ -22,15 +22,15 @@ pub struct Present<'a, S> {
 
 /// Who has to go for a session of this login: the one that it replaces, and those that are too many. `None` when it may
 /// not join.
-pub fn make_room<S: Clone + Ord>(
-    mut present: Vec<Present<'_, S>>,
-    login: &Login,
+pub fn make_room<S: Clone + Ord, L: Ord>(
+    mut present: Vec<Present<'_, S, L>>,
+    login: &L,
     replaces: Option<&S>,
     caps: &Caps,
 ) -> Option<Vec<(S, Why)>> {
     present.sort_unstable_by_key(|one| (one.order, one.session));
     let mut leaving = Vec::new();
-    let replaced = |one: &Present<'_, S>| Some(one.session) == replaces && one.login == login;
+    let replaced = |one: &Present<'_, S, L>| Some(one.session) == replaces && one.login == login;
     if let Some(place) = present.iter().position(replaced) {
         leaving.push((present.remove(place).session.clone(), Why::Replaced));
     }
@@ -48,8 +48,8 @@ pub fn make_room<S: Clone + Ord>(
 }
 
 /// Of the logins of which somebody may go the one that has most sessions; of several the one that has the oldest.
-fn largest_login<'s, S>(present: &[Present<'s, S>]) -> Option<&'s Login> {
-    let mut logins: BTreeMap<&Login, (usize, Reverse<usize>, bool)> = BTreeMap::new();
+fn largest_login<'s, S, L: Ord>(present: &[Present<'s, S, L>]) -> Option<&'s L> {
+    let mut logins: BTreeMap<&L, (usize, Reverse<usize>, bool)> = BTreeMap::new();
     for (place, one) in present.iter().enumerate() {
         let (count, _, may_go) = logins.entry(one.login).or_insert((0, Reverse(place), false));
         *count += 1;
@@ -62,6 +62,7 @@ fn largest_login<'s, S>(present: &[Present<'s, S>]) -> Option<&'s Login> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Login;
 
     /// Sessions in order, `login` or `login-` if it may not go.
     fn check(

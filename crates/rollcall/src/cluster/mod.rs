@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::config::{Config, RedisUrl};
-use crate::registry::{Changes, Policy, SocketId, UserKey};
+use crate::registry::{Changes, SocketId, UserKey};
 use link::Link;
 use names::Names;
 use place::{Place, Trouble};
@@ -70,11 +70,7 @@ impl Cluster {
             names: Names::new(place.database()),
             config: reconcile::Config {
                 ready_timeout: registry.ready_timeout(),
-                caps: reconcile::Caps {
-                    per_user: limits.sessions_per_user.get(),
-                    per_login: limits.sessions_per_login.get(),
-                    evict_oldest: limits.sessions_policy == Policy::EvictOldest,
-                },
+                caps: limits.caps().of_all_nodes(),
                 is_cluster: place.is_cluster(),
                 ..reconcile::Config::new(registry.lease())
             },

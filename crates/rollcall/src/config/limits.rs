@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use serde::{Deserialize, Serialize};
 
 use super::setting;
-use crate::registry::Policy;
+use crate::registry::{Caps, Policy};
 
 setting::word_setting!(Policy, "deny or evict_oldest", {
     "deny" => Policy::Deny,
@@ -44,6 +44,17 @@ pub struct LimitsConfig {
     /// does; a stream of positions or strokes needs more.
     #[serde(with = "setting")]
     pub sends_per_second: NonZeroU32,
+}
+
+impl LimitsConfig {
+    /// Those that count sessions.
+    pub fn caps(&self) -> Caps {
+        Caps {
+            per_user: self.sessions_per_user.get(),
+            per_login: self.sessions_per_login.get(),
+            policy: self.sessions_policy,
+        }
+    }
 }
 
 impl Default for LimitsConfig {

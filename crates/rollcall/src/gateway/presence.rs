@@ -12,7 +12,7 @@ use super::fanout::{Fanout, Message, Receivers};
 use crate::clock::Clock;
 use crate::config::LimitsConfig;
 use crate::registry::{
-    Amendment, Caps, Changes, Entered, Grant, Interner, Joined, Joining, Left, Listed, NotJoined, Registry,
+    Amendment, Changes, Entered, Grant, Interner, Joined, Joining, Left, Listed, NotJoined, Registry,
     Regrant, Roster, Session, SocketId, TakenOver, User, UserKey, Which, record,
 };
 use crate::telemetry::metrics::Metrics;
@@ -66,11 +66,7 @@ impl Presence {
         changes: Option<Arc<Changes>>,
     ) -> Self {
         let now = clock.now();
-        let caps = Caps {
-            per_user: limits.sessions_per_user.get(),
-            per_login: limits.sessions_per_login.get(),
-            policy: limits.sessions_policy,
-        };
+        let caps = limits.caps();
         let sends = limits.sends_per_second.get();
         // Each of a user's tabs may refresh its token and ask for the list in the same second.
         let burst =

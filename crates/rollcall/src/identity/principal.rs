@@ -30,7 +30,7 @@ pub struct Principal {
 
 /// What a token belongs to: tabs of one browser, and a token and those that it was refreshed to, usually share one.
 /// Only together with its issuer does it name something.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Login {
     /// The entry's session claim (`sid` unless it says otherwise): a whole login.
     Session(Arc<str>),

@@ -49,6 +49,20 @@ pub struct Caps {
     pub policy: Policy,
 }
 
+impl Caps {
+    /// No caps, for tests.
+    pub const NONE: Self = Self { per_user: usize::MAX, per_login: usize::MAX, policy: Policy::Deny };
+
+    /// The same as nodes that meet say it.
+    pub fn of_all_nodes(&self) -> reconcile::Caps {
+        reconcile::Caps {
+            per_user: self.per_user,
+            per_login: self.per_login,
+            evict_oldest: self.policy == Policy::EvictOldest,
+        }
+    }
+}
+
 /// What happens to one session too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
@@ -138,9 +152,4 @@ fn is_issued_up_to(grant: &Grant, second: u32, written_at: u32) -> bool {
         Some(issued_at) => issued_at <= second || (since < second && since <= written_at),
         None => since <= second && since <= written_at,
     }
-}
-
-impl Caps {
-    /// No caps, for tests.
-    pub const NONE: Self = Self { per_user: usize::MAX, per_login: usize::MAX, policy: Policy::Deny };
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses its part")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -133,9 +133,14 @@ impl Redis {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned())
+        let (mut stream, mut answer) = (BufReader::new(stream), String::new());
+        stream.read_line(&mut answer).ok()?;
+        // Of more than a line the end is that of the connection. Whom it was asked to pause it pauses too.
+        if !answer.starts_with(['+', '-', ':']) {
+            stream.read_to_string(&mut answer).ok()?;
+            answer.truncate(answer.strip_suffix("+OK\r\n").map_or(answer.len(), str::len));
+        }
+        Some(answer)
     }
 
     /// Until it answers; `false` when it has ended instead.
