@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing soak-cluster e2e bench cov lint instructions fmt clean
+.PHONY: help start dev prod test timing soak-cluster e2e bench bench-cluster cov lint instructions fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -42,6 +42,9 @@ soak-cluster: ## Three nodes, 500 clients and one fault after another for ten mi
 
 e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
 	@scripts/test js python client
+
+bench-cluster: ## What the agreement of several nodes costs, with Redis on this machine (two minutes; NODES=3, QUICK=1)
+	@bench/cluster
 
 bench: ## Rollcall, the floor and other servers, measured side by side (an hour; QUICK=1: minutes; ONLY=rollcall)
 	@bench/run

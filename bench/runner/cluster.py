@@ -22,8 +22,10 @@ from .servers import CLIENT_CORE, RELEASE, ROOT, SERVER_CORE, Failed, free_port,
 
 RESULTS = ROOT / "bench" / "results"
 SECRET = "a-secret-for-measuring-and-nothing-else"
-FULL = {"sessions": 4_000, "seconds": 10, "idle_rate": 20, "busy_rate": 400, "idle_seconds": 10}
-QUICK = {"sessions": 500, "seconds": 3, "idle_rate": 20, "busy_rate": 100, "idle_seconds": 3}
+FULL = {"sessions": 4_000, "seconds": 10, "idle_rate": 20, "idle_seconds": 10}
+QUICK = {"sessions": 500, "seconds": 3, "idle_rate": 20, "idle_seconds": 3}
+# Joins a second that are asked for to find out how many there can be.
+TOO_MANY = 50_000
 # Seconds until a server listens.
 START_MAX = 60
 
@@ -169,8 +171,13 @@ def measured(redis, nodes, sizes, rate, log):
     calls, cpu = redis.calls(), redis.cpu_seconds()
     report = relay(nodes, sizes, rate, log)
     after, cpu = redis.calls(), redis.cpu_seconds() - cpu
-    made = {name: count - calls.get(name, (0, 0))[0] for name, (count, _) in after.items()}
-    return {"rate": rate, "report": report, "redis_calls": made, "redis_cpu_seconds": cpu}
+    made, took = {}, {}
+    for name, (count, micros) in after.items():
+        before, micros_before = calls.get(name, (0, 0))
+        if count > before:
+            made[name] = count - before
+            took[name] = (micros - micros_before) / (count - before)
+    return {"rate": rate, "report": report, "redis_calls": made, "micros_a_call": took, "redis_cpu_seconds": cpu}
 
 
 def standing(redis, nodes, sizes, log):
@@ -182,23 +189,33 @@ def standing(redis, nodes, sizes, log):
         command += ["--url", f"127.0.0.1:{nodes[0].port}"]
         env = {"ROLLCALL_IDENTITY__SECRET": SECRET, "PATH": os.environ.get("PATH", "")}
         empty = int(redis.info("memory")["used_memory"])
+        unmoved, cpu = redis.calls(), redis.cpu_seconds()
         with open(log, "a", encoding="utf-8") as errors:
             client = subprocess.Popen(pinned(CLIENT_CORE, command), env=env, stdout=subprocess.DEVNULL, stderr=errors)
             try:
                 users = sizes["sessions"] // 2
                 until(lambda: int(redis.ask("ZCARD", users_key(redis, nodes)) or 0) >= users, "the sessions")
                 time.sleep(2)
-                full = int(redis.info("memory")["used_memory"])
+                full, cpu = int(redis.info("memory")["used_memory"]), redis.cpu_seconds() - cpu
                 before = {name: count for name, (count, _) in redis.calls().items()}
                 time.sleep(sizes["idle_seconds"])
                 after = {name: count for name, (count, _) in redis.calls().items()}
             finally:
                 client.wait()
-    scripts = after.get("evalsha", 0) - before.get("evalsha", 0)
+        until(lambda: not redis.ask("--scan", "--pattern", "rollcall:users:*"), "the end of the sessions")
+        left = {name: count for name, (count, _) in redis.calls().items()}
+
+    def scripts(of, since):
+        return of.get("evalsha", 0) - since.get("evalsha", 0)
+
+    came = {name: count for name, (count, _) in unmoved.items()}
     return {
         "users": users,
+        "scripts_per_join": scripts(before, came) / sizes["sessions"],
+        "scripts_per_leave": scripts(left, after) / sizes["sessions"],
+        "redis_cpu_micros_per_join": 1e6 * cpu / sizes["sessions"],
         "bytes_per_user": (full - empty) / users,
-        "scripts_while_idle": scripts,
+        "scripts_while_idle": scripts(after, before),
         "seconds_idle": sizes["idle_seconds"],
     }
 
@@ -211,21 +228,26 @@ def users_key(redis, nodes):
 
 def summary(data):
     """What is read first: the rows of a cluster."""
-    trip = data["redis_round_trip_micros"]
-    lines = [f"one round trip to Redis: p50 {trip['p50']:.0f} µs, p99 {trip['p99']:.0f} µs"]
+    trip, stand = data["redis_round_trip_micros"], data["standing"]
+    lines = [
+        f"one round trip to Redis: p50 {trip['p50']:.0f} µs, p99 {trip['p99']:.0f} µs",
+        f"joins and leaves a second at the most: {data['most_per_second']:.0f}",
+    ]
     for run in data["runs"]:
-        figures = run["report"]["figures"]
-        join, joins = figures["join"], figures["joins_per_second"] * data["sizes"]["seconds"]
-        scripts = run["redis_calls"].get("evalsha", 0)
+        join, joins = run["report"]["join"], run["report"]["joins_per_second"] * data["sizes"]["seconds"]
         lines.append(
-            f"{run['rate']:>4} joins and leaves a second: join on B seen on A p50 {join['p50_ms']:.2f} ms, "
-            f"p99 {join['p99_ms']:.2f} ms; {1e6 * run['redis_cpu_seconds'] / max(joins, 1):.0f} µs of Redis a join and leave "
-            f"({scripts / max(joins, 1):.1f} script calls with those of {data['sizes']['sessions']} sessions that came first)"
+            f"{run['rate']:>5} joins and leaves a second: join on B seen on A "
+            f"p50 {join['p50_ms']:.2f} ms = {1000 * join['p50_ms'] / trip['p50']:.1f} round trips (bar 3), "
+            f"p99 {join['p99_ms']:.2f} ms = {1000 * join['p99_ms'] / trip['p50']:.1f} (bar 10); "
+            f"{1e6 * run['redis_cpu_seconds'] / max(joins, 1):.0f} µs of Redis each"
         )
-    stand = data["standing"]
     lines.append(
-        f"{stand['bytes_per_user']:.0f} bytes of Redis a user with two sessions; "
-        f"{stand['scripts_while_idle']} script calls in {stand['seconds_idle']} s for {stand['users']} idle users"
+        f"script calls: {stand['scripts_per_join']:.2f} a join, {stand['scripts_per_leave']:.2f} a leave (bar 1), "
+        f"{stand['scripts_while_idle']} in {stand['seconds_idle']} s for {stand['users']} idle users (bar 0)"
+    )
+    lines.append(
+        f"{stand['redis_cpu_micros_per_join']:.0f} µs of Redis a join, "
+        f"{stand['bytes_per_user']:.0f} bytes of Redis a user with two sessions"
     )
     return "\n".join(lines)
 
@@ -246,6 +268,10 @@ def main():
             redis, database = Redis(stack), postgres(stack)
             nodes = [Node(stack, number, redis, database, log) for number in range(1, count + 1)]
             time.sleep(3)  # until the lists are those of all nodes
+            round_trip = redis.round_trip_micros()
+            standing_still = standing(redis, nodes, sizes, log)
+            most = relay(nodes, sizes, TOO_MANY, log)["joins_per_second"]
+            rates = (sizes["idle_rate"], int(most / 2))
             data = {
                 "date": datetime.date.today().isoformat(),
                 "commit": commit,
@@ -254,9 +280,10 @@ def main():
                 "redis": redis.info("server").get("redis_version"),
                 "nodes": count,
                 "sizes": sizes,
-                "redis_round_trip_micros": redis.round_trip_micros(),
-                "standing": standing(redis, nodes, sizes, log),
-                "runs": [measured(redis, nodes, sizes, sizes[rate], log) for rate in ("idle_rate", "busy_rate")],
+                "redis_round_trip_micros": round_trip,
+                "standing": standing_still,
+                "most_per_second": most,
+                "runs": [measured(redis, nodes, sizes, rate, log) for rate in rates],
             }
     except (Failed, subprocess.CalledProcessError) as failed:
         print(f"bench: {failed}", file=sys.stderr)

@@ -203,6 +203,9 @@ pub(crate) struct RelayArgs {
     /// For how many seconds each half lasts.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) seconds: Duration,
+    /// Another node of the same cluster, at which the sessions that come and go do so; over WebSocket only.
+    #[arg(long)]
+    pub(crate) other_url: Option<Target>,
 }
 
 /// Of the mode `bare`.

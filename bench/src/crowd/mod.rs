@@ -25,6 +25,7 @@ pub(crate) use self::shared::{End, News, Shared, Tally, What};
 pub(crate) use self::source::Sources;
 
 use std::io;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use mio::{Events, Poll};
@@ -124,6 +125,14 @@ impl Crowd {
             }
             Err(error) => Err(self.refused(index, error.into())),
         }
+    }
+
+    /// The same at another node of the cluster; over a WebSocket, which stays there.
+    pub(crate) fn open_at(&mut self, index: usize, node: SocketAddrV4) -> Result<(), CrowdError> {
+        let usual = std::mem::replace(&mut self.shared.target, node);
+        let opened = self.open(index);
+        self.shared.target = usual;
+        opened
     }
 
     /// Waits for readiness, at most `patience`, gives each connection its turn, and tells what has happened.

@@ -2,13 +2,14 @@
 //! that stay, then the ones that stay send each other messages. Does not know: sockets.
 
 use std::fmt;
+use std::net::SocketAddrV4;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::meter::Meter;
 use super::{LEAVE_MAX, LISTS_MAX, ModeError, STEP_MAX, TICK};
-use crate::args::RelayArgs;
+use crate::args::{RelayArgs, Transport};
 use crate::clock;
 use crate::crowd::{Crowd, News, Progress, What};
 use crate::ledger::Violation;
@@ -42,6 +43,11 @@ pub(crate) struct Relay {
 /// Seats `--per-user` sessions of each user that stay, and one that comes and goes.
 pub(crate) fn run(args: &RelayArgs) -> Result<Report<Relay>, ModeError> {
     let load = &args.load;
+    if args.other_url.is_some() && load.transport != Transport::Websocket {
+        return Err(ModeError::Arguments(
+            "--other-url: given with polling, allowed is --transport websocket",
+        ));
+    }
     if load.per_user < 2 || load.sessions < load.per_user {
         return Err(ModeError::Arguments("--per-user: a relay needs at least 2 sessions of a user"));
     }
@@ -56,8 +62,9 @@ pub(crate) fn run(args: &RelayArgs) -> Result<Report<Relay>, ModeError> {
     let mut figures = Relay { rate: args.rate, ..Relay::default() };
 
     let before = meter.read()?;
-    let mut joins =
-        Joins { stay, states: vec![Joiner::default(); users], told: Vec::new(), untold: Vec::new() };
+    let node = args.other_url.map_or(load.url.0, |url| url.0);
+    let states = vec![Joiner::default(); users];
+    let mut joins = Joins { stay, node, states, told: Vec::new(), untold: Vec::new() };
     joins.run(&mut crowd, args)?;
     figures.joins_per_second = (joins.told.len() / stay) as f64 / args.seconds.as_secs_f64();
     figures.cpu_micros_per_join = meter.micros_each(before, (joins.told.len() / stay) as u64)?;
@@ -117,6 +124,8 @@ fn at_rate<S>(
 /// The sessions that come and go, one of each user.
 struct Joins {
     stay: usize,
+    /// Where they join.
+    node: SocketAddrV4,
     states: Vec<Joiner>,
     told: Vec<u32>,
     untold: Vec<u32>,
@@ -150,7 +159,7 @@ impl Joins {
         if matches!(self.states[user], Joiner::Away) && crowd.session(seat).is_none() {
             self.states[user] = Joiner::Coming(None, 0);
             // A refusal is among the news then.
-            let _ = crowd.open(seat);
+            let _ = crowd.open_at(seat, self.node);
         }
     }
 
