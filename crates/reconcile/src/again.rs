@@ -2,6 +2,7 @@
 //! Does not know: how a loss is found, how one user is said.
 
 use crate::call::{Call, Message};
+use crate::queue::Place;
 use crate::reconcile::Reconciler;
 use crate::user::User;
 use crate::work::Pending;
@@ -19,9 +20,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             }
             known.is_dirty = true;
             self.unsaid += 1;
-            if !std::mem::replace(&mut known.is_queued, true) {
-                self.queue.push_back(user.clone());
-            }
+            self.queue.push(user, &mut known.place, Place::Again);
         }
         self.check_all_said();
     }
@@ -34,6 +33,8 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         // The lease was lost as well, or it is known at once that it was not.
         self.lease.hurry(self.now);
         self.users.values_mut().for_each(User::forget_stored);
+        // What listed them may be gone too, where it is not beside the lease.
+        self.users.values_mut().for_each(|known| known.is_listed = false);
         if is_own_finding {
             let message = Message::Loss { from: self.lease.node() };
             self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));

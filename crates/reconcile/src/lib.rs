@@ -10,6 +10,7 @@ pub mod caps;
 pub mod script;
 pub mod reconcile;
 mod work;
+mod queue;
 mod answer;
 mod learn;
 mod again;

@@ -9,6 +9,7 @@ use crate::call::{Call, CallId, Event, Failed, Message, NodeId, Snapshot};
 use crate::config::Config;
 use crate::lease::Lease;
 use crate::peers::Peers;
+use crate::queue::{Place, Queue};
 use crate::reap::Reaper;
 use crate::session::{Local, Why};
 use crate::trust::{Channel, Trust};
@@ -29,8 +30,8 @@ pub struct Reconciler<U, S, I> {
     pub(crate) peers: Peers,
     pub(crate) reaper: Reaper<U>,
     pub(crate) users: BTreeMap<U, User<S, I>>,
-    /// Users with something to say, each once, in the order in which they got it.
-    pub(crate) queue: VecDeque<U>,
+    /// Users with something to say.
+    pub(crate) queue: Queue<U>,
     pub(crate) timers: BTreeSet<(Duration, Timer, U)>,
     /// Calls made up already, a few for each reply at the most.
     pub(crate) backlog: VecDeque<(Pending<U>, Call<U, S, I>)>,
@@ -73,7 +74,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             peers: Peers::new(config.lease),
             reaper: Reaper::new(config.lease),
             users: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             timers: BTreeSet::new(),
             backlog: VecDeque::new(),
             in_flight: BTreeMap::new(),
@@ -293,12 +294,10 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         match timer {
             Timer::Ready if is_overdue => self.tell_late(user),
             Timer::Ready => {}
-            Timer::Retry => self.enqueue(user),
+            Timer::Retry => self.enqueue_as(user, Place::Again),
             Timer::Forget if !known.may_be_forgotten(self.now, self.config.lease) => {}
             Timer::Forget if known.may_be_listed => self.enqueue_leaving(user),
-            Timer::Forget => {
-                self.users.remove(user);
-            }
+            Timer::Forget => self.forget(user),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::caps::{Present, make_room};
 use crate::config::Caps;
 use crate::ends::Ends;
 use crate::held::{Held, Standing};
+use crate::queue::Place;
 use crate::session::{Entry, Field, Local, Why};
 
 /// clean --change--> dirty --queued, sent--> busy --reply--> clean, or dirty again
@@ -33,7 +34,7 @@ pub(crate) struct User<S, I> {
     pub(crate) is_late: bool,
     /// The other nodes may not have been told of a change.
     pub(crate) owes_publish: bool,
-    pub(crate) is_queued: bool,
+    pub(crate) place: Place,
     pub(crate) is_tell_queued: bool,
     /// Is in the set of users of the current id.
     pub(crate) is_listed: bool,
@@ -81,7 +82,7 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
             is_untold: false,
             is_late: false,
             owes_publish: false,
-            is_queued: false,
+            place: Place::None,
             is_tell_queued: false,
             is_listed: false,
             may_be_listed: false,
@@ -288,12 +289,11 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
         self.others.iter().filter(|entry| self.locals.iter().all(|held| held.session != entry.session))
     }
 
-    /// Nothing is known or owed that is worth keeping.
+    /// Nothing is known or owed that is worth keeping. Of whom Redis was never told it need not be told the end.
     pub(crate) fn may_be_forgotten(&self, now: Duration, after: Duration) -> bool {
         self.locals.is_empty()
             && self.busy == 0
-            && !self.is_dirty
-            && !self.owes_publish
+            && (!self.is_dirty && !self.owes_publish || self.stored == 0 && !self.may_be_listed)
             && self.ends.is_empty()
             && self.empty_since.is_none_or(|since| now >= since + after)
     }

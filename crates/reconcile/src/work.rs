@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::call::{Call, CallId, Event, Failed, Message, NodeId, Sync};
+use crate::queue::Place;
 use crate::reconcile::{Reconciler, Timer};
 use crate::trust::Channel;
 
@@ -134,11 +135,13 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     fn next_sync(&mut self) -> Option<(Pending<U>, Call<U, S, I>)> {
         let node = self.lease.node();
         loop {
-            let user = self.queue.pop_front()?;
+            let user = self.queue.pop()?;
             let Some(known) = self.users.get_mut(&user) else {
                 continue;
             };
-            known.is_queued = false;
+            if !self.queue.leave(&mut known.place) {
+                continue; // said meanwhile
+            }
             if known.busy > 0 {
                 continue; // one at a time: its reply looks at the user again
             }
@@ -147,7 +150,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
                     continue;
                 }
                 if !known.may_be_listed {
-                    self.users.remove(&user); // what lists it under a former id is reaped
+                    self.forget(&user); // what lists it under a former id is reaped
                     continue;
                 }
                 known.busy += 1;
@@ -225,9 +228,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         for (user, known) in &mut self.users {
             if known.others.iter().any(|entry| newly.contains(&entry.node)) {
                 known.is_dirty = true;
-                if !std::mem::replace(&mut known.is_queued, true) {
-                    self.queue.push_back(user.clone());
-                }
+                self.queue.push(user, &mut known.place, Place::Again);
             }
         }
     }
@@ -285,19 +286,35 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         }
     }
 
+    /// Something has changed of this user, or is wanted.
     pub(crate) fn enqueue(&mut self, user: &U) {
+        self.enqueue_as(user, Place::Changed);
+    }
+
+    pub(crate) fn enqueue_as(&mut self, user: &U, place: Place) {
         if let Some(known) = self.users.get_mut(user)
             && known.needs_sync()
         {
-            self.enqueue_leaving(user);
+            self.queue.push(user, &mut known.place, place);
         }
     }
 
+    /// Nobody is here any more: it is taken out of the node's set.
     pub(crate) fn enqueue_leaving(&mut self, user: &U) {
-        if let Some(known) = self.users.get_mut(user)
-            && !std::mem::replace(&mut known.is_queued, true)
-        {
-            self.queue.push_back(user.clone());
+        if let Some(known) = self.users.get_mut(user) {
+            self.queue.push(user, &mut known.place, Place::Again);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, user: &U) {
+        if let Some(mut known) = self.users.remove(user) {
+            self.queue.leave(&mut known.place);
+            if known.round != self.round {
+                // It was to be said again; there is nothing to say.
+                self.unsaid = self.unsaid.saturating_sub(1);
+                self.check_all_said();
+            }
+            self.queue.tidy(&self.users, |known| known.place);
         }
     }
 }
