@@ -1,7 +1,9 @@
 //! Saying everything again, after a loss or a gap, and what that means for the completeness of lists.
 //! Does not know: how a loss is found, how one user is said.
 
-use crate::call::{Call, Message};
+use std::time::Duration;
+
+use crate::call::{Call, Message, NodeId};
 use crate::queue::Place;
 use crate::reconcile::Reconciler;
 use crate::user::User;
@@ -36,8 +38,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         // What listed them may be gone too, where it is not beside the lease.
         self.users.values_mut().for_each(|known| known.is_listed = false);
         if is_own_finding {
-            let message = Message::Loss { from: self.lease.node() };
-            self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));
+            self.announce(Message::Loss { from: self.lease.node() });
         }
         self.say_all();
     }
@@ -47,11 +48,36 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             return;
         }
         self.lease.former.clear();
+        let asked_as = std::mem::take(&mut self.asked_as);
+        if !asked_as.is_empty() {
+            self.announce(Message::Said { nodes: asked_as });
+        }
         if let Some(mut nodes) = self.trust.handle_all_said() {
             nodes.push(self.lease.node());
-            let message = Message::Said { nodes };
-            self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));
+            self.announce(Message::Said { nodes });
         }
+    }
+
+    /// It is asked whether these, ids of this node, have said everything again.
+    pub(crate) fn answer_ask(&mut self, own: Vec<NodeId>, age: Duration) {
+        if own.is_empty() {
+            return;
+        }
+        // All find the same loss within half a lease.
+        if !self.trust.is_loss_known(self.now.saturating_sub(age + self.config.lease / 2)) {
+            // What was said of it has not come here. What has been lost of this node shows when it is said.
+            self.trust.handle_asked(self.now);
+            self.say_all();
+        }
+        if self.unsaid == 0 {
+            self.announce(Message::Said { nodes: own });
+        } else {
+            self.asked_as = own; // told when it has been
+        }
+    }
+
+    pub(crate) fn announce(&mut self, message: Message<U>) {
+        self.backlog.push_back((Pending::Announce(message.clone()), Call::Announce(message)));
     }
 
     /// After each input: has completeness changed? A change of it alone is a change.

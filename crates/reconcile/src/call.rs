@@ -187,6 +187,13 @@ pub enum Message<U> {
         /** The id, and those that the node had when it heard of the loss. */
         nodes: Vec<NodeId>,
     },
+    /// One that has not heard it asks whether these have said everything again.
+    Ask {
+        /** Their ids. */
+        nodes: Vec<NodeId>,
+        /** How long ago it was that it found, or heard of, the loss. */
+        age: Duration,
+    },
 }
 
 /// What is to be told to the sockets of a user.

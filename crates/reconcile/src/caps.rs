@@ -42,10 +42,17 @@ pub fn make_room<S: Clone + Ord, L: Ord>(
             (true, _) => login,
             (false, true) => largest_login(&present)?,
         };
+        if leaving.len() >= MOST_LEAVING {
+            return Some(leaving);
+        }
         let oldest = present.iter().position(|one| one.may_go && one.login == crowded)?;
         leaving.push((present.remove(oldest).session.clone(), Why::Evicted));
     }
 }
+
+/// So many go for one session at the most, the one that it replaces among them: a cap that was lowered is reached with the
+/// next joins, and none of them holds up Redis for long.
+pub const MOST_LEAVING: usize = 16;
 
 /// Of the logins of which somebody may go the one that has most sessions; of several the one that has the oldest.
 fn largest_login<'s, S, L: Ord>(present: &[Present<'s, S, L>]) -> Option<&'s L> {
@@ -111,6 +118,16 @@ mod tests {
         check(&["a", "b"], ("a", Some(1)), (9, 9, false), Some(&[]));
         check(&["a", "a", "a"], ("a", Some(0)), (2, 9, false), None);
         check(&["a", "a", "a"], ("a", Some(2)), (2, 9, true), Some(&[(2, Why::Replaced), (0, Why::Evicted)]));
+    }
+
+    #[test]
+    fn a_cap_that_was_lowered_is_reached_step_by_step() {
+        let many = ["a"; 100];
+        let leaving: Vec<(u64, Why)> =
+            (0..MOST_LEAVING as u64).map(|number| (number, Why::Evicted)).collect();
+        check(&many, ("a", None), (5, MANY, true), Some(&leaving));
+        check(&many, ("a", None), (MANY, 5, true), Some(&leaving));
+        check(&many, ("a", None), (5, MANY, false), None);
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             known.stored = revision;
             self.highest = self.highest.max(revision);
         }
+        // Spoken of before this was asked for, and Redis does not have it: it has lost what it had acknowledged.
+        let is_lost = known.wanted > revision && known.wanted == known.asked;
+        if known.wanted == known.asked {
+            known.wanted = known.wanted.min(revision);
+        }
         if !known.owes_publish {
             known.attempts = 0;
         }
@@ -109,6 +114,9 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         if is_said {
             self.unsaid = self.unsaid.saturating_sub(1);
             self.check_all_said();
+        }
+        if is_lost && round == self.round {
+            self.lose(true);
         }
     }
 }

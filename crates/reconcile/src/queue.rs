@@ -81,11 +81,8 @@ mod tests {
     #[test]
     fn what_has_changed_comes_first_and_the_rest_is_not_kept_waiting() {
         let (mut queue, mut places) = (Queue::new(), [Place::None; 10]);
-        for user in 0..5 {
-            queue.push(&user, &mut places[user], Place::Again);
-        }
-        for user in 5..10 {
-            queue.push(&user, &mut places[user], Place::Changed);
+        for (user, place) in places.iter_mut().enumerate() {
+            queue.push(&user, place, if user < 5 { Place::Again } else { Place::Changed });
         }
         queue.push(&2, &mut places[2], Place::Changed);
         queue.push(&2, &mut places[2], Place::Again);

@@ -42,6 +42,8 @@ pub struct Reconciler<U, S, I> {
     /// How often everything was to be said, and how many users of this time have not been said yet.
     pub(crate) round: u64,
     pub(crate) unsaid: usize,
+    /// Under these ids others have asked whether all has been said.
+    pub(crate) asked_as: Vec<NodeId>,
     pub(crate) last_call: u64,
     pub(crate) seq: u64,
     /// The highest revision of all users.
@@ -82,6 +84,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             to_tell: VecDeque::new(),
             round: 0,
             unsaid: 0,
+            asked_as: Vec::new(),
             last_call: 0,
             seq: 0,
             highest: 0,
@@ -90,6 +93,13 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             was_away: false,
             config,
         }
+    }
+
+    /// Its sets are numbered from here. Of a process that begins anew they have to be above those of before, which are
+    /// still in Redis.
+    pub fn numbered_from(mut self, seq: u64) -> Self {
+        self.seq = seq;
+        self
     }
 
     /// These are the sessions of a user on this node, all of them. Those that it does not name have gone, those that are
@@ -135,6 +145,10 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             Message::Loss { .. } if self.trust.is_new_loss(now) => self.lose(false),
             Message::Loss { .. } => {}
             Message::Said { nodes } => self.trust.handle_said(&nodes),
+            Message::Ask { mut nodes, age } => {
+                nodes.retain(|node| self.lease.is_own(*node));
+                self.answer_ask(nodes, age);
+            }
         }
         self.end();
     }
@@ -271,8 +285,12 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     pub(crate) fn begin(&mut self, now: Duration) {
         self.now = now;
         self.lease.handle_time(now);
-        if self.trust.handle_time(now) {
+        let (trust, peers) = (&mut self.trust, &self.peers);
+        if trust.handle_time(now, |node| peers.alive().any(|alive| alive == node)) {
             self.say_all();
+        }
+        if let Some((nodes, age)) = self.trust.poll_ask(now) {
+            self.announce(Message::Ask { nodes, age });
         }
         while let Some((at, ..)) = self.timers.first()
             && *at <= now

@@ -30,6 +30,7 @@ local sessions, meta = KEYS[1], KEYS[2]
 local node, seq, part, is_last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local highest, evicts = tonumber(ARGV[5]), ARGV[8] == '1'
 local per_user, per_login = tonumber(ARGV[6]) or math.huge, tonumber(ARGV[7]) or math.huge
+local most_leaving = 16 -- for one that joins, so that a cap that was lowered holds up nobody
 local keep_ms, keep_ended_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 local dead_count, end_count = tonumber(ARGV[11]), tonumber(ARGV[12])
 local first_end, first_field = 13 + dead_count, 13 + dead_count + end_count
@@ -258,14 +259,18 @@ local function make_room(login, replaced)
   if is_full and not (evicts and per_user > 0 and per_login > 0) then
     return false
   end
+  local leaving = 0
   if replaced then
     finish(replaced, 'replaced')
+    leaving = 1
   end
-  while (of_login[login] or 0) >= per_login do
+  while (of_login[login] or 0) >= per_login and leaving < most_leaving do
     finish(oldest_of_each_login()[login], 'evicted')
+    leaving = leaving + 1
   end
-  while count >= per_user do
+  while count >= per_user and leaving < most_leaving do
     finish(oldest_of_largest_login(), 'evicted')
+    leaving = leaving + 1
   end
   return true
 end

@@ -8,6 +8,7 @@ use crate::call::NodeId;
 
 #[derive(Debug)]
 pub(crate) struct Trust {
+    now: Duration,
     lease: Duration,
     grace: Duration,
     connection: Connection,
@@ -48,6 +49,8 @@ pub(crate) enum Channel {
 struct Loss {
     since: Duration,
     waits_for: BTreeSet<NodeId>,
+    /// When they are asked whether they have.
+    ask_at: Duration,
     /// Under which ids others may wait for this node; `None` when all was said.
     known_as: Option<Vec<NodeId>>,
 }
@@ -55,6 +58,7 @@ struct Loss {
 impl Trust {
     pub(crate) fn new(lease: Duration, grace: Duration) -> Self {
         Self {
+            now: Duration::ZERO,
             lease,
             grace,
             connection: Connection::Starting,
@@ -85,13 +89,20 @@ impl Trust {
         self.is_stalled = !is_answered;
     }
 
-    /// What is waited for ends. Gives whether everything is to be said once more.
-    pub(crate) fn handle_time(&mut self, now: Duration) -> bool {
+    /// What is waited for ends. Gives whether everything is to be said once more. After a lease a node of which nothing was
+    /// heard is waited for only as long as it lives: it may have much to say.
+    pub(crate) fn handle_time(&mut self, now: Duration, is_alive: impl Fn(NodeId) -> bool) -> bool {
+        self.now = now;
         if self.connection == Connection::Starting && now >= self.grace {
             self.connection = Connection::Down;
         }
-        if self.loss.as_ref().is_some_and(|loss| now >= loss.since + self.lease) {
-            self.loss = None;
+        if let Some(loss) = &mut self.loss
+            && now >= loss.since + self.lease
+        {
+            // What one says may be lost on its way.
+            let is_over = now >= loss.since + self.lease * LOSS_LEASES;
+            loss.waits_for.retain(|node| !is_over && is_alive(*node));
+            self.end_loss();
         }
         self.say_again_at.take_if(|at| now >= *at).is_some()
     }
@@ -104,7 +115,7 @@ impl Trust {
         own: Vec<NodeId>,
     ) {
         let waits_for = others.filter(|node| !own.contains(node)).collect();
-        self.loss = Some(Loss { since: now, waits_for, known_as: Some(own) });
+        self.loss = Some(Loss { since: now, waits_for, ask_at: now + self.lease / 2, known_as: Some(own) });
         self.last_loss = Some(now);
     }
 
@@ -128,6 +139,18 @@ impl Trust {
 
     pub(crate) fn is_in_loss(&self) -> bool {
         self.loss.is_some()
+    }
+
+    /// Another node knows of a loss, and says so by asking for what follows from it.
+    pub(crate) fn handle_asked(&mut self, now: Duration) {
+        self.last_loss = Some(now);
+    }
+
+    /// Those that are waited for, and since when, when it is time to ask them: what they have said may be lost on its way.
+    pub(crate) fn poll_ask(&mut self, now: Duration) -> Option<(Vec<NodeId>, Duration)> {
+        let loss = self.loss.as_mut().filter(|loss| !loss.waits_for.is_empty() && now >= loss.ask_at)?;
+        loss.ask_at = now + self.lease / 8;
+        Some((loss.waits_for.iter().copied().collect(), now - loss.since))
     }
 
     /// Another node has said everything again.
@@ -160,7 +183,7 @@ impl Trust {
     pub(crate) fn is_complete(&self, node: Option<NodeId>) -> bool {
         self.is_connected()
             && !self.is_stalled
-            && self.loss.is_none()
+            && self.loss.as_ref().is_none_or(|loss| loss.waits_for.is_empty())
             && node.is_some_and(|node| self.channel == Channel::Subscribed(node))
     }
 
@@ -178,13 +201,18 @@ impl Trust {
 
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         let starting = (self.connection == Connection::Starting).then_some(self.grace);
-        let loss = self.loss.as_ref().map(|loss| loss.since + self.lease);
+        let ask = self.loss.as_ref().filter(|loss| !loss.waits_for.is_empty()).map(|loss| loss.ask_at);
+        // From then on it is looked at whenever they are asked.
+        let loss = self.loss.as_ref().map(|loss| loss.since + self.lease).filter(|at| *at > self.now);
         let told = self.incomplete_since.filter(|_| self.was_complete).map(|since| since + self.grace);
         let subscribe = (self.channel == Channel::Up).then_some(self.subscribe_at);
-        [starting, loss, told, subscribe, self.say_again_at].into_iter().flatten().min()
+        [starting, loss, ask, told, subscribe, self.say_again_at].into_iter().flatten().min()
     }
 
     fn end_loss(&mut self) {
         self.loss.take_if(|loss| loss.known_as.is_none() && loss.waits_for.is_empty());
     }
 }
+
+/// For how many leases a node that lives and has not said that it has said everything is waited for.
+const LOSS_LEASES: u32 = 12;

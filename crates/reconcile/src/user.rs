@@ -26,6 +26,8 @@ pub(crate) struct User<S, I> {
     pub(crate) stored: u64,
     /// The highest that another node has spoken of.
     pub(crate) wanted: u64,
+    /// What of it was known when the sync under way was sent.
+    pub(crate) asked: u64,
     /// Redis has not been told of the sessions here.
     pub(crate) is_dirty: bool,
     /// The sockets have not been told of a change here, of what they know or may know.
@@ -78,6 +80,7 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
             told_complete: true,
             stored: 0,
             wanted: 0,
+            asked: 0,
             is_dirty: false,
             is_untold: false,
             is_late: false,
@@ -208,6 +211,7 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
         self.parts =
             Some(Box::new(Parts { seq, round, next: 0, has_changed: false, ends: self.ends.send(), rest }));
         self.is_dirty = false;
+        self.asked = self.wanted;
     }
 
     /// Joins last, the oldest first: what has gone is removed with the last part, before the cap is judged.

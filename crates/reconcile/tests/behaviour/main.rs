@@ -5,4 +5,5 @@
 
 mod node;
 mod lists;
+mod again;
 mod ends;
