@@ -234,6 +234,32 @@ async fn caps_hold_over_all_nodes_and_a_ghost_on_another_node_is_replaced() {
     assert!(list.iter().any(|item| item["socketId"] == back.id.as_str()), "one update for both: {list:?}");
 }
 
+/// Seen failing with a refusal of which the worker does not hear.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_refused_is_forgotten_where_nobody_else_of_that_user_is() {
+    let cluster = Nodes::start(2, |config| {
+        config.limits.sessions_per_user = 1.try_into().unwrap();
+        config.registry.lease_ms = 2000.try_into().unwrap();
+    })
+    .await;
+    let [a, b] = &cluster.nodes[..] else { panic!() };
+    let _in = Tab::join(a, "ada").await;
+    let mut wire = b.socket().await;
+    wire.say(&b.connect_packet("ada")).await;
+    assert!(wire.text().await.starts_with("40/sessions,"));
+    assert!(wire.text().await.contains("too_many_sessions"));
+    drop(wire);
+    let url = RedisUrl::parse(&cluster.redis.url()).unwrap();
+    for _ in 0..200 {
+        let nodes = rollcall::cluster::status::read(&url).await.unwrap();
+        if nodes.iter().map(|node| node.users).sum::<u64>() == 1 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", rollcall::cluster::status::read(&url).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_was_never_seen_is_told_of_on_all_nodes() {
     let cluster = Nodes::start(2, |_| {}).await;

@@ -206,3 +206,24 @@ fn a_change_is_noted_once_until_somebody_looks() {
     node.changes.note(engineio::server::clock::now(), &user, &mut user.roster());
     assert_eq!(node.changes.take().len(), 1);
 }
+
+/// Seen failing with what cannot be read forgotten, and with a list that is whole without it.
+#[test]
+fn a_record_of_a_later_release_is_read_once_and_the_list_says_that_it_is_not_whole() {
+    let node = Node::new(Caps::NONE);
+    let user = node.enter(5, "desk");
+    let list = |record: &'static str| {
+        let mut list = Node::own(&user);
+        list.push(Listed { id: id(3), node: OTHER, record: record.into() });
+        list.push(node.elsewhere(4, "phone"));
+        list
+    };
+    for (revision, record, unreadable) in [(40, "later 1", 1), (41, "later 1", 0), (42, "later 2", 1)] {
+        assert_eq!(node.take_over(&user, revision, list(record)).unreadable, unreadable, "{record}");
+        assert_eq!(told(&user), (vec![4, 5], false, revision));
+    }
+    let mut list = Node::own(&user);
+    list.push(node.elsewhere(3, "phone"));
+    assert_eq!(node.take_over(&user, 43, list).unreadable, 0);
+    assert_eq!(told(&user), (vec![3, 5], true, 43));
+}

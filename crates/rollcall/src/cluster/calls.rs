@@ -23,11 +23,20 @@ pub(super) struct Calls {
     pub(super) remove: String,
 }
 
+/// What this node says of itself when it renews its lease.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    /// Beside the lease.
+    pub(super) status: String,
+    /// To itself, over the connection for messages.
+    pub(super) echo: u64,
+}
+
 /// What a call looks for in the answers to its commands.
 #[derive(Debug)]
 pub(super) enum Expected {
     Done(usize),
-    /// The first of two says it.
+    /// The first of three says it.
     Held,
     Synced,
     Users,
@@ -35,17 +44,17 @@ pub(super) enum Expected {
 }
 
 impl Calls {
-    /// Appends the commands of a call. Those that are no commands of this connection have none. `status` is what this node
-    /// says of itself beside its lease.
-    pub(super) fn write(&self, call: &Call, status: &str, pipeline: &mut Pipeline) -> Expected {
+    /// Appends the commands of a call. Those that are no commands of this connection have none.
+    pub(super) fn write(&self, call: &Call, said: &Said, pipeline: &mut Pipeline) -> Expected {
         let names = &self.names;
         let mut add = |command: Cmd| {
             pipeline.add_command(command);
         };
         match call {
             Call::Renew { node, ttl } => {
-                add(set(&names.lease(*node), status, *ttl, "XX"));
+                add(set(&names.lease(*node), &said.status, *ttl, "XX"));
                 add(self.list(*node));
+                add(publish(&names.channel(*node), &Message::Echo(said.echo).encode()));
                 Expected::Held
             }
             Call::AddUser { node, user, seq } => {
@@ -140,7 +149,7 @@ impl Expected {
     pub(super) fn commands(&self) -> usize {
         match self {
             Self::Done(commands) => *commands,
-            Self::Held => 2,
+            Self::Held => 3,
             Self::Synced | Self::Users | Self::Reaped => 1,
         }
     }
@@ -154,7 +163,7 @@ impl Expected {
         let reply = match (self, &values[..]) {
             (Self::Done(_), _) => Some(Reply::Done),
             // `SET` with a condition that does not hold says nil.
-            (Self::Held, [set, _]) => Some(Reply::Held(**set != Value::Nil)),
+            (Self::Held, [set, ..]) => Some(Reply::Held(**set != Value::Nil)),
             (Self::Synced, [answer]) => synced(answer).map(Reply::Synced),
             (Self::Users, [answer]) => users(answer),
             (Self::Reaped, [answer]) => synced(answer).map(reaped),

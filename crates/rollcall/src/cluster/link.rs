@@ -8,7 +8,7 @@ use std::time::Duration;
 use reconcile::{CallId, Config, Failed, NodeId, script};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value, cmd};
 
-use super::calls::{Calls, array, publish, text};
+use super::calls::{Calls, Said, array, publish, text};
 use super::names::{Names, parse_node};
 use super::place::{Connection, Place, Trouble};
 use super::{Call, Reply};
@@ -26,6 +26,8 @@ pub(super) struct Answered {
     pub(super) replies: Vec<(CallId, Result<Reply, Failed>)>,
     /// What Redis, or the way to it, has said against one of them.
     pub(super) trouble: Option<Trouble>,
+    /// What this node has said to itself with them, and ought to have heard.
+    pub(super) echo: Option<u64>,
 }
 
 impl Link {
@@ -54,7 +56,7 @@ impl Link {
     pub(super) fn make(
         &self,
         calls: Vec<(CallId, Call)>,
-        status: String,
+        said: Said,
     ) -> impl Future<Output = Answered> + Send + use<> {
         let mut link = self.clone();
         // tokio would have a busy task wait its turn, and calls would overtake others.
@@ -62,10 +64,11 @@ impl Link {
             let mut pipeline = Pipeline::new();
             let mut expected = Vec::with_capacity(calls.len());
             for (id, call) in calls {
-                expected.push((id, link.calls.write(&call, &status, &mut pipeline)));
+                expected.push((id, link.calls.write(&call, &said, &mut pipeline)));
             }
             let count = expected.iter().map(|(_, answer)| answer.commands()).sum();
             let mut replies = Vec::with_capacity(expected.len());
+            let echo = Some(said.echo).filter(|echo| *echo > 0);
             let trouble = match link.send(&pipeline, count).await {
                 Ok(answers) => {
                     let mut rest = &answers[..];
@@ -80,7 +83,7 @@ impl Link {
                     Some(trouble)
                 }
             };
-            Answered { replies, trouble }
+            Answered { replies, trouble, echo }
         })
     }
 
@@ -94,10 +97,14 @@ impl Link {
             Ok(is_held)
         };
         match claimed.await {
-            Ok(is_held) => Answered { replies: vec![(id, Ok(Reply::Held(is_held)))], trouble: None },
-            Err(trouble) => {
-                Answered { replies: vec![(id, Err(Trouble::failed(&trouble)))], trouble: Some(trouble) }
+            Ok(is_held) => {
+                Answered { replies: vec![(id, Ok(Reply::Held(is_held)))], trouble: None, echo: None }
             }
+            Err(trouble) => Answered {
+                replies: vec![(id, Err(Trouble::failed(&trouble)))],
+                trouble: Some(trouble),
+                echo: None,
+            },
         }
     }
 
@@ -107,7 +114,7 @@ impl Link {
             Ok(nodes) => (Ok(Reply::Nodes(nodes)), None),
             Err(trouble) => (Err(trouble.failed()), Some(trouble)),
         };
-        Answered { replies: vec![(id, reply)], trouble }
+        Answered { replies: vec![(id, reply)], trouble, echo: None }
     }
 
     /// The table of nodes, and then whether each has its lease: in this order, as it is claimed in the other one.
@@ -176,8 +183,9 @@ impl Link {
 fn worst(answers: Vec<Result<Value, Trouble>>) -> Option<Trouble> {
     let rank = |trouble: &Trouble| match trouble {
         Trouble::Refused(_) => 0,
-        Trouble::Slow => 1,
-        Trouble::Broken(_) => 2,
+        Trouble::Demoted(_) => 1,
+        Trouble::Slow => 2,
+        Trouble::Broken(_) => 3,
     };
     answers.into_iter().filter_map(Result::err).max_by_key(rank)
 }
@@ -186,7 +194,7 @@ fn worst(answers: Vec<Result<Value, Trouble>>) -> Option<Trouble> {
 fn refused(trouble: Trouble) -> RedisError {
     match trouble {
         Trouble::Slow => std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
-        Trouble::Refused(why) | Trouble::Broken(why) => {
+        Trouble::Refused(why) | Trouble::Demoted(why) | Trouble::Broken(why) => {
             RedisError::from((ErrorKind::Client, "Redis cannot be used", why))
         }
     }

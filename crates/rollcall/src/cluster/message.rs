@@ -2,6 +2,7 @@
 //! over, so two releases run side by side. Whatever is lost here is found out in another way. Does not know: channels.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,8 @@ use super::names::{node_text, parse_node};
 pub(super) enum Message {
     /// What the nodes need to agree.
     Agreement(Agreement<Arc<str>>),
+    /// What a node says to itself with each renewal of its lease, to hear whether it is heard.
+    Echo(u64),
     /// SQL has news: revocations, keys.
     Look,
     /// For a user's sessions on the node that reads it.
@@ -62,6 +65,14 @@ enum Wire {
     Said {
         nodes: Vec<String>,
     },
+    Ask {
+        nodes: Vec<String>,
+        age_ms: u64,
+    },
+    /// What this node says to itself, to hear whether it is heard.
+    Echo {
+        number: u64,
+    },
     Look {},
     Send {
         user: Arc<str>,
@@ -99,6 +110,11 @@ impl Message {
             Self::Agreement(Agreement::Said { nodes }) => {
                 Wire::Said { nodes: nodes.into_iter().map(node_text).collect() }
             }
+            Self::Agreement(Agreement::Ask { nodes, age }) => Wire::Ask {
+                nodes: nodes.into_iter().map(node_text).collect(),
+                age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            },
+            Self::Echo(number) => Wire::Echo { number },
             Self::Look => Wire::Look {},
             Self::Send(Relay { user, to, but, from, event, data, attachments, sent_at }) => {
                 let attachments = attachments.iter().map(|data| STANDARD.encode(data)).collect();
@@ -120,6 +136,11 @@ impl Message {
             Wire::Changed { user, revision } => Self::Agreement(Agreement::Changed { user, revision }),
             Wire::Loss { from } => Self::Agreement(Agreement::Loss { from: parse_node(&from)? }),
             Wire::Said { nodes } => Self::Agreement(Agreement::Said { nodes: parse(nodes)? }),
+            Wire::Ask { nodes, age_ms } => {
+                let age = Duration::from_millis(age_ms);
+                Self::Agreement(Agreement::Ask { nodes: parse(nodes)?, age })
+            }
+            Wire::Echo { number } => Self::Echo(number),
             Wire::Look {} => Self::Look,
             Wire::Send { user, to, but, from, event, data, attachments, sent_at } => {
                 let decoded: Result<Vec<Bytes>, _> =
@@ -153,6 +174,8 @@ mod tests {
             Message::Agreement(Agreement::Changed { user: user.clone(), revision: 1 << 52 }),
             Message::Agreement(Agreement::Loss { from: NodeId(7) }),
             Message::Agreement(Agreement::Said { nodes: vec![NodeId(1), NodeId(u64::MAX)] }),
+            Message::Agreement(Agreement::Ask { nodes: vec![NodeId(3)], age: Duration::from_millis(1500) }),
+            Message::Echo(7),
             Message::Look,
             Message::Send(relay),
             Message::New { user: user.clone(), session: "s".into(), record: "{}".to_owned(), since: 5 },

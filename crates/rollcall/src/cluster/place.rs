@@ -36,6 +36,8 @@ pub(super) enum Connection {
 pub(super) enum Trouble {
     /// Redis said no; the connection is as good as before.
     Refused(String),
+    /// Redis said no, as it is not, or no more, the server that takes writes: another one may be behind the address by now.
+    Demoted(String),
     /// It did not answer in time.
     Slow,
     /// The connection cannot be used any more.
@@ -161,7 +163,7 @@ impl Trouble {
     /// What it means for the call.
     pub(super) fn failed(&self) -> Failed {
         match self {
-            Self::Refused(_) => Failed::Error,
+            Self::Refused(_) | Self::Demoted(_) => Failed::Error,
             Self::Slow | Self::Broken(_) => Failed::NoAnswer,
         }
     }
@@ -170,6 +172,9 @@ impl Trouble {
         match error.kind() {
             // Somebody has made Redis forget the scripts, or it is another one: whoever connects makes them known.
             ErrorKind::Server(ServerErrorKind::NoScript) => Self::Broken(error.to_string()),
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
+            ) => Self::Demoted(error.to_string()),
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(error.to_string()),
             _ if error.is_timeout() => Self::Slow,
             _ => Self::Broken(error.to_string()),

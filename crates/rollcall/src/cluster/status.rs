@@ -115,7 +115,7 @@ pub async fn read(url: &RedisUrl) -> Result<Vec<NodeRow>, StatusError> {
 impl From<Trouble> for StatusError {
     fn from(trouble: Trouble) -> Self {
         Self::Answer(match trouble {
-            Trouble::Refused(why) | Trouble::Broken(why) => why,
+            Trouble::Refused(why) | Trouble::Demoted(why) | Trouble::Broken(why) => why,
             Trouble::Slow => "no answer in time".to_owned(),
         })
     }

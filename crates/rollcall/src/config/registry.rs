@@ -100,8 +100,8 @@ impl Setting for RedisUrl {
         let url = Self(text.to_owned());
         let (scheme, rest) = text.split_once("://")?;
         let is_meant = matches!(scheme, "redis" | "rediss" | "redis+cluster" | "rediss+cluster");
-        // A cluster has one database only.
-        let is_plain = !url.is_cluster() || !rest.contains(['/', '?']);
+        // A cluster has one database only. What follows `?` would be one more place for a password.
+        let is_plain = !rest.contains('?') && (!url.is_cluster() || !rest.contains('/'));
         // Everything that is wrong with it is found here, and not when somebody connects. What follows `#` would switch
         // the check of certificates off.
         let is_safe = !text.contains('#') && !text.contains(char::is_control);
@@ -146,6 +146,7 @@ mod tests {
             "redis://ada:secret@cache:port",
             "redis://ada:secret@cache/one",
             "rediss://ada:secret@cache/#insecure",
+            "redis://cache?db=1&pass=secret",
             "unix:///run/redis.sock",
             "http://ada:secret@cache",
             "cache:6379",

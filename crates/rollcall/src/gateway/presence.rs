@@ -1,8 +1,8 @@
 //! Who is there, and that everybody who has to know is told: each command of the registry with what follows from it.
 //! One for the whole server: sockets, HTTP and whatever ends a login come here. Does not know: tokens, sockets' state.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use engineio::server::pace::Rate;
 use engineio::server::{Mailbox, Outbox};
@@ -24,6 +24,8 @@ pub struct Presence {
     fanout: Arc<Fanout>,
     agents: Interner,
     metrics: Arc<Metrics>,
+    /// When it was last said that a record cannot be read.
+    complained_at: Mutex<Option<Instant>>,
     /// How often one user may send to their own sessions.
     pub(super) sends: Rate,
     /// How often one user may ask for anything else.
@@ -79,6 +81,7 @@ impl Presence {
             fanout: Arc::new(Fanout::new(clock, metrics.clone())),
             agents: Interner::default(),
             metrics,
+            complained_at: Mutex::new(None),
             sends: Rate::new(sends, sends, now),
             controls: Rate::new(CONTROLS_PER_SECOND, burst, now),
         }
@@ -111,12 +114,20 @@ impl Presence {
     }
 
     /// The task of a session that waits looks what has become of it. When it is listed its `ready` goes to `out`.
-    pub(super) fn greet(&self, user: &Arc<User>, id: &SocketId, out: &mut Outbox<'_>) -> Entered {
+    pub(super) fn greet(
+        &self,
+        now: Instant,
+        user: &Arc<User>,
+        id: &SocketId,
+        out: &mut Outbox<'_>,
+    ) -> Entered {
         let mut roster = user.roster();
         let entered = roster.greet(id);
         match &entered {
             Entered::Listed { .. } => self.fanout.greet(&mut roster, id, out),
             Entered::Refused(_) => {
+                // It is not here any more: what is known of it where all nodes meet may go.
+                self.changed(now, user, &mut roster);
                 drop(roster);
                 self.metrics.session_ended(SessionError::TooManySessions.code());
                 self.forget(self.registry.let_go_if_empty(user));
@@ -189,20 +200,29 @@ impl Presence {
         list: Vec<Listed>,
         own_node: u64,
     ) {
-        let decode = |listed: &Listed| {
-            let session = record::decode(listed.id, &listed.record, &self.agents);
-            if session.is_none() {
-                tracing::warn!(id = ?listed.id, "another node tells of a session what this one cannot read");
-            }
-            session
-        };
+        let decode = |listed: &Listed| record::decode(listed.id, &listed.record, &self.agents);
         let mut roster = user.roster();
-        let TakenOver { dropped, to_wake, since } =
+        let TakenOver { dropped, to_wake, unreadable, since } =
             roster.take_over(revision, is_complete, list, own_node, decode);
         self.fanout.changed(now, since.unwrap_or(now), user, &mut roster);
         drop(roster);
+        if unreadable > 0 {
+            self.complain_of_records(now, unreadable);
+        }
         to_wake.iter().for_each(|mailbox| mailbox.wake());
         self.forget(dropped);
+    }
+
+    /// Once a minute: a node of a later release may tell of many.
+    fn complain_of_records(&self, now: Instant, count: usize) {
+        let mut complained_at = self.complained_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_INTERVAL) {
+            *complained_at = Some(now);
+            tracing::warn!(
+                count,
+                "other nodes tell of sessions what this release cannot read: they are missing here"
+            );
+        }
     }
 
     /// There was no room for a session where all nodes meet.
@@ -287,5 +307,7 @@ impl Presence {
     }
 }
 
+/// Between two lines of the log about records.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Lists, names, states, revocations and refreshes of one user in a second, on average.
 const CONTROLS_PER_SECOND: u32 = 20;

@@ -70,4 +70,20 @@ async fn a_node_whose_packets_are_lost_catches_up_and_its_late_writes_are_not_ta
     is_right_after(Way::Blocked).await;
 }
 
+/// It keeps both connections, and finds out that it hears nothing: each time it reads everything over a new one. Seen
+/// failing with echoes that are not missed (`Echo::is_unheard` false).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_hears_nothing_notices() {
+    let mut fleet = fleet_with_a_way().await;
+    fleet.book.begin_trouble();
+    fleet.way(2).set(Way::Deaf);
+    fleet.churn(&mut Dice(11), USERS, Duration::from_secs(1)).await;
+    let took = fleet.settle(LEASE + Duration::from_secs(1) + SLOWNESS).await;
+    println!("deaf, and right after {took:?}");
+    assert!(fleet.served(2).log().contains("not even what this node says to itself"));
+    fleet.way(2).set(Way::Open);
+    fleet.book.end_trouble();
+    fleet.settle(LEASE).await;
+}
+
 const USERS: u64 = 6;

@@ -2,6 +2,8 @@
 //! know: what is said.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -12,6 +14,8 @@ use tokio::sync::watch;
 pub struct Forwarder {
     pub address: SocketAddr,
     way: watch::Sender<Way>,
+    /// Where new connections go.
+    port: Arc<AtomicU16>,
 }
 
 /// What becomes of bytes, on old connections and on new ones.
@@ -20,6 +24,9 @@ pub enum Way {
     Open,
     /// They stay where they are, and go on when it is open again: a network that drops packets.
     Blocked,
+    /// Messages to those who listen are thrown away, and everything else goes on: a way that has forgotten a connection on
+    /// which little is said.
+    Deaf,
     /// Connections are closed.
     Cut,
 }
@@ -29,17 +36,24 @@ impl Forwarder {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (way, seen) = watch::channel(Way::Open);
+        let port = Arc::new(AtomicU16::new(port));
+        let to = port.clone();
         engineio::server::spawn(async move {
             // Ends with the runtime of the test.
             while let Ok((near, _)) = listener.accept().await {
-                engineio::server::spawn(forward(near, port, seen.clone()));
+                engineio::server::spawn(forward(near, to.load(Ordering::Relaxed), seen.clone()));
             }
         });
-        Self { address, way }
+        Self { address, way, port }
     }
 
     pub fn url(&self) -> String {
         format!("redis://{}/0", self.address)
+    }
+
+    /// New connections go to this port from now on; old ones stay where they are.
+    pub fn lead_to(&self, port: u16) {
+        self.port.store(port, Ordering::Relaxed);
     }
 
     pub fn set(&self, way: Way) {
@@ -67,6 +81,9 @@ async fn forward(near: TcpStream, port: u16, way: watch::Receiver<Way>) {
     }
 }
 
+/// As every message to a listener has it.
+const MESSAGE: &[u8] = b"$7\r\nmessage\r\n";
+
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<Way>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -80,6 +97,10 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::R
                     // What was read just before it was blocked goes on later.
                     if way.wait_for(|way| *way != Way::Blocked).await.is_err() {
                         return;
+                    }
+                    let is_message = buffer[..length].windows(MESSAGE.len()).any(|some| some == MESSAGE);
+                    if is_message && *way.borrow() == Way::Deaf {
+                        continue;
                     }
                     if to.write_all(&buffer[..length]).await.is_err() {
                         return;

@@ -107,9 +107,10 @@ impl Fleet {
     /// What Redis has that is wrong.
     fn kept_in_redis(&self) -> Vec<String> {
         let mut kept: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for key in strings(&self.redis.ask("KEYS rollcall:{built-in:*}:s")) {
-            let user =
-                key.strip_prefix("rollcall:{built-in:").and_then(|key| key.strip_suffix("}:s")).unwrap();
+        let truth = self.book.truth();
+        let users: BTreeMap<String, &String> = truth.keys().map(|user| (key_of(user), user)).collect();
+        for key in strings(&self.redis.ask("KEYS rollcall:{*}:s")) {
+            let user = users.get(&key).copied().unwrap_or_else(|| panic!("a key of nobody: {key}"));
             let fields = strings(&self.redis.ask(&format!("HGETALL {key}")));
             let sessions = kept.entry(user.to_owned()).or_default();
             for [session, value] in fields.as_chunks::<2>().0 {
@@ -119,7 +120,6 @@ impl Fleet {
                 }
             }
         }
-        let truth = self.book.truth();
         let nothing = BTreeSet::new();
         let users: BTreeSet<&String> = truth.keys().chain(kept.keys()).collect();
         let mut differences = Vec::new();
@@ -134,7 +134,7 @@ impl Fleet {
 
     /// Sessions of these that are still in Redis.
     pub fn any_in_redis(&self, sessions: &BTreeSet<String>) -> Vec<String> {
-        let keys = strings(&self.redis.ask("KEYS rollcall:{built-in:*}:s"));
+        let keys = strings(&self.redis.ask("KEYS rollcall:{*}:s"));
         let fields = keys.iter().flat_map(|key| strings(&self.redis.ask(&format!("HGETALL {key}"))));
         fields.filter(|field| sessions.contains(field)).collect()
     }
@@ -161,6 +161,13 @@ impl Fleet {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// Where the sessions of a user of the built-in issuer are.
+pub fn key_of(user: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("built-in:{user}").as_bytes());
+    let name: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("rollcall:{{{name}}}:s")
 }
 
 fn difference(right: &BTreeSet<String>, list: &BTreeSet<String>) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::book::SLOWNESS;
 use crate::fleet::{Dice, Fleet, LEASE, wait_for};
+use crate::oracle::key_of;
 use crate::redis::Redis;
 use crate::visitor::Visitor;
 
@@ -163,12 +164,38 @@ async fn redis_says_no() {
     Fault::new("NOAUTH", 3, true).passes(&mut fleet, locked, unlocked).await;
 }
 
+/// The address leads to the new server, and the connections to the old one stay. Seen failing with `READONLY` taken for an
+/// answer (`Trouble::Demoted` as `Refused`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_server_takes_over_behind_the_address() {
+    let mut fleet = Fleet::start_on(Redis::start(), 0).await;
+    for _ in 0..3 {
+        fleet.start_node_behind().await;
+    }
+    fleet.join_many((0..60).map(|number| (number % 3, format!("u{}", number as u64 % USERS)))).await;
+    fleet.settle(Duration::from_secs(10)).await;
+    let port = fleet.redis.port.to_string();
+    let next = Redis::start_with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]);
+    let has_copied = async || next.ask("INFO replication").contains("master_link_status:up");
+    wait_for(Duration::from_secs(10), "a replica", has_copied).await;
+    fleet.book.begin_trouble();
+    assert_eq!(next.ask("REPLICAOF NO ONE"), "+OK\r\n");
+    assert_eq!(fleet.redis.ask(&format!("REPLICAOF 127.0.0.1 {}", next.port)), "+OK\r\n");
+    (0..3).for_each(|node| fleet.way(node).lead_to(next.port));
+    let _old = std::mem::replace(&mut fleet.redis, next);
+    fleet.churn(&mut Dice(9), USERS, Duration::from_secs(1)).await;
+    fleet.book.end_trouble();
+    let took = fleet.settle(RIGHT_AGAIN + LEASE).await;
+    println!("another server: right {took:?} after the load");
+    assert!(fleet.forget_closed().is_empty());
+}
+
 /// Seen failing before nodes whose fields are gone were told of it (the end of `sync.lua`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn something_else_is_at_a_users_key() {
     let mut fleet = busy_fleet(Redis::start()).await;
     fleet.book.begin_trouble();
-    assert_eq!(fleet.redis.ask("SET rollcall:{built-in:u0}:s nonsense"), "+OK\r\n");
+    assert_eq!(fleet.redis.ask(&format!("SET {} nonsense", key_of("u0"))), "+OK\r\n");
     fleet.churn(&mut Dice(7), USERS, Duration::from_secs(1)).await;
     fleet.join(0, "u0").await;
     fleet.join(1, "u1").await;
@@ -176,7 +203,7 @@ async fn something_else_is_at_a_users_key() {
     let others =
         |fleet: &Fleet| fleet.told().into_iter().filter(|told| !told.contains(" of u0 ")).collect::<Vec<_>>();
     wait_for(SLOWNESS, "the lists of others", async || others(&fleet).is_empty()).await;
-    assert_eq!(fleet.redis.ask("DEL rollcall:{built-in:u0}:s"), ":1\r\n");
+    assert_eq!(fleet.redis.ask(&format!("DEL {}", key_of("u0"))), ":1\r\n");
     fleet.book.end_trouble();
     // What has failed is tried again every 3.2 s at the least.
     let took = fleet.settle(RIGHT_AGAIN + LEASE).await;

@@ -1,6 +1,8 @@
 //! The one task that brings this node and Redis together: it hears of changes, makes the calls that the reconciler asks for,
 //! and has told what comes of them. Does not know: what is to be said when.
 
+mod calling;
+mod echo;
 mod telling;
 mod trouble;
 
@@ -19,12 +21,12 @@ use redis::RedisError;
 use super::channel::Channel;
 use super::link::{Answered, Link};
 use super::names::user_text;
-use super::status::NodeStatus;
 use super::way::Way;
-use super::{Call, Cluster, Reply};
+use super::{Cluster, Reply};
 use crate::app::App;
 use crate::ids;
 use crate::registry::{self, SocketId};
+use echo::Echo;
 
 struct Worker {
     cluster: Arc<Cluster>,
@@ -40,12 +42,16 @@ struct Worker {
     has_more: bool,
     /// Other nodes were heard before.
     was_heard: bool,
+    echo: Echo,
     /// Lists have not been whole since then.
     incomplete_since: Option<Duration>,
     /// Batches in a row that had no answer in time.
     slow: u32,
+    /// Since when the connection for calls is open.
+    opened_at: Option<Instant>,
     /// What was said last of the connection, and when.
     is_said_away: bool,
+    said_away: Option<(String, Instant)>,
     complained_at: Option<Instant>,
 }
 
@@ -63,16 +69,21 @@ pub(super) async fn run(cluster: Arc<Cluster>, app: Arc<App>) {
     let now = app.clock.now();
     let mut worker = Worker {
         since: now,
-        reconciler: Reconciler::new(cluster.config.clone(), ids::node_id()),
+        // After a panic the sessions are those of before, and so has their number to be later. Exact in Lua's numbers.
+        reconciler: Reconciler::new(cluster.config.clone(), ids::node_id())
+            .numbered_from(app.clock.unix_millis() << 8),
         link: Way::new(now),
         channel: Way::new(now),
         in_flight: FuturesUnordered::new(),
         subscribing: FuturesUnordered::new(),
         has_more: false,
         was_heard: false,
+        echo: Echo::default(),
         incomplete_since: Some(Duration::ZERO),
         slow: 0,
+        opened_at: None,
         is_said_away: false,
+        said_away: None,
         complained_at: None,
         cluster,
         app,
@@ -144,8 +155,11 @@ impl Worker {
                     self.close_link("somebody else has found the connection broken");
                 }
             }
-            Happening::Answered(Answered { replies, trouble }) => {
+            Happening::Answered(Answered { replies, trouble, echo }) => {
                 let is_answered = trouble.is_none();
+                if let Some(number) = echo.filter(|_| is_answered) {
+                    self.echo.handle_passed_on(now, number);
+                }
                 for (id, reply) in replies {
                     self.reconciler.handle_reply(now, id, reply);
                 }
@@ -173,6 +187,7 @@ impl Worker {
                     return;
                 };
                 self.slow = 0;
+                self.opened_at = Some(self.app.clock.now());
                 *self.cluster.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
                 self.reconciler.handle_connected(now, run);
             }
@@ -202,68 +217,14 @@ impl Worker {
         }
     }
 
-    fn make_calls(&mut self) {
-        let mut calls: Vec<(CallId, Call)> = Vec::new();
-        let mut looks = Vec::new();
-        let mut claims = Vec::new();
-        while let Some((id, call)) = self.reconciler.poll_call() {
-            match call {
-                Call::Nodes => looks.push(id),
-                Call::Claim { node, ttl } => claims.push((id, node, ttl)),
-                Call::Subscribe { node } => self.subscribe(id, node),
-                call => calls.push((id, call)),
-            }
-        }
-        if calls.is_empty() && looks.is_empty() && claims.is_empty() {
-            return;
-        }
-        let says_status = |(_, call): &(CallId, Call)| matches!(call, Call::Renew { .. });
-        let is_said = !claims.is_empty() || calls.iter().any(says_status);
-        let status = if is_said { self.status().encode() } else { String::new() };
-        let Some((link, _)) = self.link.open() else { return };
-        // Polled once at once, so that they leave in their order.
-        let mut futures: Vec<BoxFuture<'static, Answered>> = Vec::new();
-        for (id, node, ttl) in claims {
-            futures.push(link.clone().claim(id, node, ttl, status.clone()).boxed());
-        }
-        if !calls.is_empty() {
-            futures.push(timed(self.app.clone(), self.cluster.clone(), link.make(calls, status)).boxed());
-        }
-        futures.extend(looks.into_iter().map(|id| link.clone().look(id).boxed()));
-        for mut future in futures {
-            match (&mut future).now_or_never() {
-                Some(answered) => self.in_flight.push(std::future::ready(answered).boxed()),
-                None => self.in_flight.push(future),
-            }
-        }
-    }
-
     /// Messages come from now on: what was said before is read where it is written down.
     fn is_heard(&mut self) {
         self.channel.settle();
+        self.echo.begin();
         if std::mem::replace(&mut self.was_heard, true) {
             let app = self.app.clone();
             app.look_soon();
             spawn(async move { app.read_names_again().await });
-        }
-    }
-
-    fn status(&self) -> NodeStatus {
-        NodeStatus {
-            tag: self.app.node_tag.clone(),
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            sessions: self.app.metrics.sessions(),
-            dirty_users: self.reconciler.dirty_users() as u64,
-            round_trip_us: self.cluster.round_trip.micros(),
-            is_complete: self.reconciler.is_complete(),
-        }
-    }
-
-    fn subscribe(&mut self, id: CallId, node: reconcile::NodeId) {
-        let channels = vec![self.cluster.names.channel(node), self.cluster.names.common_channel()];
-        if let Some(channel) = self.channel.open() {
-            let subscribed = channel.subscribe(channels);
-            self.subscribing.push(async move { (id, subscribed.await) }.boxed());
         }
     }
 
@@ -277,18 +238,6 @@ impl Worker {
     fn now(&self) -> Duration {
         self.app.clock.now().saturating_duration_since(self.since)
     }
-}
-
-/// Notes how long Redis takes to answer.
-async fn timed(app: Arc<App>, cluster: Arc<Cluster>, work: impl Future<Output = Answered>) -> Answered {
-    let begin = app.clock.now();
-    let answered = work.await;
-    if answered.trouble.is_none() {
-        let took = app.clock.now().saturating_duration_since(begin);
-        cluster.round_trip.note(took);
-        app.metrics.cluster.answered(took);
-    }
-    answered
 }
 
 fn local(local: registry::Local) -> Local<SocketId, Bytes> {

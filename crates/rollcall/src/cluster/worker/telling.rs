@@ -74,6 +74,7 @@ impl Worker {
     pub(super) fn hear(&mut self, message: &[u8]) {
         match Message::decode(message) {
             Some(Message::Agreement(message)) => self.reconciler.handle_message(self.now(), message),
+            Some(Message::Echo(number)) => self.echo.handle_heard(number),
             Some(message) => relay::hear(&self.app, message),
             None => tracing::debug!("a message of another node is none that this release knows"),
         }

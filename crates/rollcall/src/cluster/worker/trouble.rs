@@ -10,6 +10,14 @@ impl Worker {
     pub(super) fn on_trouble(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Refused(why) => self.complain(&why),
+            Trouble::Demoted(why) => {
+                self.complain(&why);
+                // Not at each refusal: the same server may take writes again in a moment.
+                let now = self.app.clock.now();
+                if self.opened_at.is_none_or(|at| now.saturating_duration_since(at) >= DEMOTED_PATIENCE) {
+                    self.close_link(&why);
+                }
+            }
             Trouble::Slow => {
                 self.slow += 1;
                 if self.slow >= SLOW_BATCHES {
@@ -40,9 +48,20 @@ impl Worker {
         }
     }
 
-    /// Once, until it is back.
+    /// Once, until it is back; another reason is said too. What comes and goes for the same reason is said now and then.
     pub(super) fn is_away(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.is_said_away, true) {
+        let now = self.app.clock.now();
+        let (last, is_recent) = match &self.said_away {
+            Some((last, at)) => (last.as_str(), now.saturating_duration_since(*at) < COMPLAINT_INTERVAL),
+            None => ("", false),
+        };
+        let is_news = match self.is_said_away {
+            true => last != why && !is_recent,
+            false => last != why || !is_recent,
+        };
+        if is_news {
+            self.is_said_away = true;
+            self.said_away = Some((why.to_owned(), now));
             tracing::warn!(why, "Redis is away: sessions go on, lists hold what is known here");
         }
     }
@@ -64,5 +83,7 @@ impl Worker {
 
 /// Batches in a row without an answer after which the connection is given up: it may be one that nobody is behind.
 const SLOW_BATCHES: u32 = 2;
+/// How old a connection is at the least that is given up since its server takes no writes.
+const DEMOTED_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two complaints of what Redis says.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);

@@ -84,7 +84,7 @@ impl Sessions {
         entering: Box<Entering>,
         out: &mut Outbox<'_>,
     ) -> (Flow, Kept) {
-        match gateway.app.presence.greet(&entering.user, &entering.id, out) {
+        match gateway.app.presence.greet(now, &entering.user, &entering.id, out) {
             Entered::Listed { is_first_of_login } => {
                 let Entering { user, id, joined, kept, .. } = *entering;
                 self.is_in(gateway, user, id, joined, is_first_of_login);

@@ -71,6 +71,9 @@ pub struct TakenOver {
     pub dropped: Vec<Session>,
     /// Sessions of this node that are listed now, to be greeted by their tasks.
     pub to_wake: Vec<Arc<Mailbox>>,
+    /// So many records came that this release cannot read. Their sessions are missing, and the list says that it is not
+    /// whole.
+    pub unreadable: usize,
     /// Since when those who are told now have waited, if it began here.
     pub since: Option<Instant>,
 }
@@ -155,6 +158,7 @@ impl Roster<'_> {
             state.sessions.drain(..).map(|session| (session.id, session)).collect();
         let records: HashMap<SocketId, Bytes> =
             shared.elsewhere.drain(..).map(|one| (one.id, one.record)).collect();
+        let mut all_read = true;
         state.sessions.reserve_exact(list.len());
         for listed in list {
             let old = known.remove(&listed.id);
@@ -172,16 +176,19 @@ impl Roster<'_> {
                 }
                 state.sessions.push(session);
             } else if listed.node != own_node {
-                match old {
-                    Some(session) if records.get(&listed.id) == Some(&listed.record) => {
-                        state.sessions.push(session);
-                    }
+                let is_same = records.get(&listed.id) == Some(&listed.record);
+                let session = match old {
+                    Some(session) if is_same => Some(session),
+                    None if is_same => None, // it could not be read before
                     old => {
                         taken.dropped.extend(old);
-                        let Some(session) = decode(&listed) else { continue };
-                        state.sessions.push(session);
+                        let session = decode(&listed);
+                        taken.unreadable += usize::from(session.is_none());
+                        session
                     }
-                }
+                };
+                all_read &= session.is_some();
+                state.sessions.extend(session);
                 shared.elsewhere.push(Elsewhere { id: listed.id, node: listed.node, record: listed.record });
             } else {
                 taken.dropped.extend(old); // it was here, and has left since the list was made
@@ -198,7 +205,7 @@ impl Roster<'_> {
         state.sessions.sort_unstable_by_key(Session::order);
         // One that begins anew may count from less than was told.
         state.revision = revision.max(state.revision + 1);
-        shared.is_complete = is_complete;
+        shared.is_complete = is_complete && all_read;
         taken.since = shared.changed_at.take();
         taken
     }
