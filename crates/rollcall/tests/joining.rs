@@ -221,6 +221,8 @@ async fn behind_a_trusted_proxy_the_address_is_the_clients_however_a_websocket_b
         ("forwarded: for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https, for=10.9.9.9\r\n", "2001:db8::7"),
         ("forwarded: for=6.6.6.6, for=unknown, for=10.9.9.9\r\n", "10.9.9.9"),
         ("x-forwarded-for: 192.0.2.7\r\nforwarded: for=192.0.2.8\r\n", "127.0.0.1"),
+        ("x-forwarded-for: \"9.9.9.9%, 192.0.2.7\r\n", "192.0.2.7"),
+        ("forwarded: for=\"9.9.9.9%, for=192.0.2.7\r\n", "127.0.0.1"),
     ] {
         assert_eq!(addresses(&proxied, lines).await, [expected; 2], "{lines:?}");
         assert_eq!(addresses(&open, lines).await, ["127.0.0.1"; 2], "{lines:?} of somebody else");

@@ -43,8 +43,7 @@ impl ClientAddresses {
             self.warn_once(peer);
             return peer;
         }
-        let listed =
-            list(headers, &X_FORWARDED_FOR, |text| split_unquoted(text, ',').map(parse_node).collect());
+        let listed = list(headers, &X_FORWARDED_FOR, |text| text.split(',').map(parse_node).collect());
         let forwarded =
             list(headers, &FORWARDED, |text| split_unquoted(text, ',').map(parse_forwarded).collect());
         let found = [listed, forwarded].map(|hops| hops.map(|hops| self.nearest_untrusted(peer, &hops)));
@@ -91,17 +90,41 @@ fn list(
     Some(lines.iter().flat_map(|line| line.to_str().map_or_else(|_| vec![None], &parse)).collect())
 }
 
-/// `for=` of one element of `Forwarded`; unknown and obfuscated ones cannot be read.
+/// `for=` of one element of `Forwarded`; unknown and obfuscated ones cannot be read. Nor can an element of which any part
+/// is not as the RFC has it: a quote that a client left open takes in what its proxy wrote after it.
 fn parse_forwarded(element: &str) -> Option<IpAddr> {
-    split_unquoted(element, ';').find_map(|pair| {
+    let mut node = None;
+    for pair in split_unquoted(element, ';') {
         let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then(|| parse_node(value))?
-    })
+        let (name, value) = (name.trim(), unquote(value.trim())?);
+        if name.contains('"') {
+            return None;
+        }
+        if name.eq_ignore_ascii_case("for") && node.replace(value).is_some() {
+            return None;
+        }
+    }
+    node.and_then(parse_node)
 }
 
-/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, with a zone (`%eth0`) or in quotes.
+/// What stands in a quoted string that ends where the text does, escapes left as they are: no address has one. A text
+/// without quotes is itself.
+fn unquote(text: &str) -> Option<&str> {
+    let Some(rest) = text.strip_prefix('"') else {
+        return (!text.contains('"')).then_some(text);
+    };
+    let mut is_escaped = false;
+    let end = rest.find(|c| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    })?;
+    (end + 1 == rest.len()).then_some(&rest[..end])
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`; IPv6 with a zone (`%eth0`) too.
 fn parse_node(text: &str) -> Option<IpAddr> {
-    let text = text.trim().trim_matches('"').trim();
+    let text = text.trim();
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
@@ -116,18 +139,28 @@ fn parse_node(text: &str) -> Option<IpAddr> {
     if port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return None;
     }
-    let without_zone = host.split_once('%').map_or(host, |(address, _zone)| address);
-    without_zone.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    let address = match host.split_once('%') {
+        Some((address, zone)) if is_zone(zone) => IpAddr::V6(address.parse().ok()?),
+        Some(_) => return None,
+        None => host.parse().ok()?,
+    };
+    Some(address.to_canonical())
 }
 
-/// Splits at a separator that does not stand inside double quotes.
+/// The `ZoneID` of RFC 6874, without its percent-encoding.
+fn is_zone(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
+}
+
+/// Splits at a separator that does not stand inside a quoted string; one that is left open takes in all the rest.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |c| {
-        if c == '"' {
-            quoted = !quoted;
+        if c == '"' && !is_escaped {
+            is_quoted = !is_quoted;
         }
-        c == separator && !quoted
+        is_escaped = is_quoted && c == '\\' && !is_escaped;
+        c == separator && !is_quoted
     })
 }
 
@@ -212,6 +245,58 @@ mod tests {
         check_forwarded("for=6.6.6.6, for=_hidden, for=10.9.9.9", "10.9.9.9");
         check_forwarded("by=192.0.2.1", "10.0.0.1");
         check_forwarded("for=\"6.6.6.6, for=192.0.2.1\"", "10.0.0.1");
+    }
+
+    #[test]
+    fn quotes_mean_nothing_in_x_forwarded_for() {
+        for from_client in ["\"9.9.9.9%", "\"9.9.9.9", "\"", "9.9.9.9\"", "a\"b\\", "\"9.9.9.9%\", \"6.6.6.6"]
+        {
+            check_listed(&[&format!("{from_client}, 192.0.2.1")], "192.0.2.1");
+            check_listed(&[from_client, "192.0.2.1"], "192.0.2.1");
+            check_listed(&[from_client], "10.0.0.1");
+        }
+        check_listed(&["6.6.6.6, \"192.0.2.1\""], "10.0.0.1");
+    }
+
+    #[test]
+    fn a_zone_is_a_name_and_belongs_to_an_ipv6_address() {
+        check_listed(&["[fe80::1%eth0.1_~-]:80"], "fe80::1");
+        for node in [
+            "9.9.9.9%",
+            "9.9.9.9%eth0",
+            "fe80::1%",
+            "fe80::1%a b",
+            "fe80::1%\"",
+            "fe80::1%a%b",
+            "[fe80::1%a]b]",
+        ] {
+            check_listed(&[&format!("6.6.6.6, {node}")], "10.0.0.1");
+        }
+    }
+
+    #[test]
+    fn a_quote_left_open_in_forwarded_never_lets_a_client_choose() {
+        // What a client may send, and what its proxy appends to the same line.
+        for from_client in [
+            "for=\"9.9.9.9%",
+            "for=\"9.9.9.9",
+            "for=9.9.9.9;by=\"",
+            "for=9.9.9.9;x=\"a\\",
+            "for=9.9.9.9;\"",
+            "for=\"9.9.9.9\\\"",
+            "\"",
+        ] {
+            for appended in ["for=192.0.2.1", "for=\"192.0.2.1:80\"", "for=192.0.2.1;by=\"[2001:db8::1]\""] {
+                check_forwarded(&format!("{from_client}, {appended}"), "10.0.0.1");
+            }
+            // A line of its own is read for itself.
+            let lines = [("forwarded", from_client), ("forwarded", "for=192.0.2.1")];
+            assert_eq!(find("10.0.0.1", &lines), "192.0.2.1", "{from_client}");
+        }
+        check_forwarded("for=6.6.6.6;x=\"a\\\", for=9.9.9.9\", for=192.0.2.1;x=\"\\\\\"", "192.0.2.1");
+        check_forwarded("for=\"9.9.9.9\"9", "10.0.0.1");
+        check_forwarded("for=9.9.9.9;for=192.0.2.1", "10.0.0.1");
+        check_forwarded("for=9.9.9.9;by", "10.0.0.1");
     }
 
     #[test]
