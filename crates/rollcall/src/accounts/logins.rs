@@ -53,8 +53,9 @@ impl Accounts {
         self.begin(&proven.account.id, proven.password_version).await
     }
 
-    /// The first login of an account that was just made.
-    pub async fn first_login(&self, account: &Account) -> Result<Pair, AccountError> {
+    /// The first login of an account that was just made, at this address.
+    pub async fn first_login(&self, account: &Account, address: IpAddr) -> Result<Pair, AccountError> {
+        self.tries.know(self.clock.now(), &account.email.to_lowercase(), address);
         self.begin(&account.id, 0).await
     }
 

@@ -1,6 +1,7 @@
 //! How often somebody may try: by client address, so that nobody floods, and by name, so that nobody guesses. A name is
-//! never locked: its tries are only spaced out, and an address from which it has logged in keeps a count of its own, so
-//! that whoever guesses from elsewhere does not keep the owner out. Does not know: passwords, whether a name exists.
+//! never locked: its tries are only spaced out. Who must wait is told when the try is theirs, and then it is, whatever
+//! others do; an address from which the name has logged in keeps a count of its own. Does not know: passwords, whether a
+//! name exists.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,8 +24,14 @@ pub struct Tries {
     longest_delay: Duration,
     /// By kind and address: when its allowance will be whole again, in milliseconds since `begun`.
     addresses: Mutex<Cache<u64, u64>>,
+    names: Mutex<Names>,
+}
+
+struct Names {
     /// By name, and by name and address where it has logged in from.
-    names: Mutex<Cache<u64, Failures>>,
+    failures: Cache<u64, Failures>,
+    /// By name and address: when its next try is, in milliseconds since `begun`.
+    places: Cache<u64, u64>,
 }
 
 /// What is counted by address.
@@ -49,6 +56,8 @@ pub struct Try {
     key: u64,
     /// Of the name together with the address.
     pair: u64,
+    /// It had waited for this.
+    had_place: bool,
 }
 
 /// What a try came to.
@@ -65,6 +74,8 @@ struct Failures {
     count: u32,
     /// Milliseconds since `begun`.
     last_at: u64,
+    /// When the try of the last in line is, if anybody waits.
+    line_ends: u64,
 }
 
 impl Tries {
@@ -78,7 +89,7 @@ impl Tries {
             refreshes: config.refreshes_per_minute,
             longest_delay: config.longest_delay,
             addresses: Mutex::new(Cache::new(KEYS)),
-            names: Mutex::new(Cache::new(KEYS)),
+            names: Mutex::new(Names { failures: Cache::new(KEYS), places: Cache::new(KEYS) }),
         }
     }
 
@@ -103,40 +114,78 @@ impl Tries {
         Ok(())
     }
 
-    /// Whether this name may be tried once more from this address; counts the try.
+    /// Whether this name may be tried once more from this address; counts the try. Who must wait has a place in the line
+    /// of the name from then on, one an address: its time comes whatever others do, and is kept for a while.
     pub fn begin(&self, now: Instant, name: &str, address: IpAddr) -> Result<Try, Wait> {
         let now = self.millis(now);
-        let pair = self.hasher.hash_one((name, network(address)));
+        let pair = self.pair(name, address);
         let mut names = lock(&self.names);
-        let known_here = names.get(&pair).is_some_and(|known| now.saturating_sub(known.last_at) < KNOWN_FOR);
+        let known_here =
+            names.failures.get(&pair).is_some_and(|known| now.saturating_sub(known.last_at) < KNOWN_FOR);
         let key = if known_here { pair } else { self.hasher.hash_one(name) };
-        let Failures { count, last_at } =
-            names.get(&key).copied().unwrap_or(Failures { count: 0, last_at: now });
+        let begins = Failures { count: 0, last_at: now, line_ends: 0 };
+        let mut failures = names.failures.get(&key).copied().unwrap_or(begins);
         // Of two at once the one that comes second may have read the clock first.
-        let now = now.max(last_at);
-        let allowed_at = last_at.saturating_add(self.delay(count));
-        if now < allowed_at {
-            return Err(Wait(Duration::from_millis(allowed_at - now)));
+        let now = now.max(failures.last_at);
+        if now - failures.last_at >= FORGOTTEN_AFTER {
+            failures.count = 0;
         }
-        let count = if now - last_at >= FORGOTTEN_AFTER { 0 } else { count };
-        names.insert(key, Failures { count: count.saturating_add(1), last_at: now });
-        Ok(Try { key, pair })
+        let place = names.places.get(&pair).copied().filter(|at| now <= at.saturating_add(PLACE_KEPT));
+        let at = place.unwrap_or_else(|| self.next_place(now, &mut failures));
+        if now < at {
+            if place.is_none() {
+                names.places.insert(pair, at);
+                names.failures.insert(key, failures);
+            }
+            return Err(Wait(Duration::from_millis(at - now)));
+        }
+        names.places.remove(&pair);
+        (failures.count, failures.last_at) = (failures.count.saturating_add(1), now);
+        names.failures.insert(key, failures);
+        Ok(Try { key, pair, had_place: place.is_some() })
     }
 
     /// What a try came to. One that is never settled was a wrong one.
     pub fn settle(&self, now: Instant, one: Try, outcome: TryOutcome) {
+        let now = self.millis(now);
         let mut names = lock(&self.names);
         match outcome {
             TryOutcome::Right => {
-                names.remove(&one.key);
-                names.insert(one.pair, Failures { count: 0, last_at: self.millis(now) });
+                names.failures.remove(&one.key);
+                names.know(now, one.pair);
             }
             TryOutcome::NotJudged => {
-                if let Some(mut failures) = names.get_mut(&one.key) {
+                if let Some(mut failures) = names.failures.get_mut(&one.key) {
                     failures.count = failures.count.saturating_sub(1);
+                }
+                if one.had_place {
+                    names.places.insert(one.pair, now);
                 }
             }
         }
+    }
+
+    /// This name belongs to who is at this address: from there it has a count of its own.
+    pub fn know(&self, now: Instant, name: &str, address: IpAddr) {
+        lock(&self.names).know(self.millis(now), self.pair(name, address));
+    }
+
+    /// When one that has no place yet may try: now, or one delay after the last in line. Of a line that is full the last
+    /// place is shared: who has a thousand addresses must not make the owner wait a thousand delays.
+    fn next_place(&self, now: u64, failures: &mut Failures) -> u64 {
+        let delay = self.delay(failures.count);
+        let at = failures.last_at.max(failures.line_ends).saturating_add(delay);
+        if delay == 0 || at <= now {
+            return now;
+        }
+        if at <= now.saturating_add(delay.saturating_mul(PLACES)) {
+            failures.line_ends = at;
+        }
+        failures.line_ends.max(now)
+    }
+
+    fn pair(&self, name: &str, address: IpAddr) -> u64 {
+        self.hasher.hash_one((name, network(address)))
     }
 
     /// Milliseconds between a try after `count` wrong ones and the one before.
@@ -155,6 +204,12 @@ impl Tries {
     }
 }
 
+impl Names {
+    fn know(&mut self, now: u64, pair: u64) {
+        self.failures.insert(pair, Failures { count: 0, last_at: now, line_ends: 0 });
+    }
+}
+
 /// What one client has: an IPv4 address, or an IPv6 network of 64 bits.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -167,14 +222,19 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// No code that runs under the lock can leave half a change behind.
-fn lock<V>(table: &Mutex<Cache<u64, V>>) -> MutexGuard<'_, Cache<u64, V>> {
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keys of each of the two tables, which grow as they are needed to some 30 MB each.
+/// Keys of each of the three tables, which grow as they are needed to some 30 MB each.
 const KEYS: usize = 500_000;
 /// Wrong passwords of one name before tries are spaced out: what somebody types who has several.
 const FREE_TRIES: u32 = 5;
+/// Places in the line of one name. Half an hour at the longest delay of a minute: what the owner waits, once, at an
+/// address that is new, while thirty others guess.
+const PLACES: u64 = 30;
+/// Milliseconds for which a place is kept for who does not come in time: a person reads, and types.
+const PLACE_KEPT: u64 = MINUTE;
 /// Milliseconds.
 const MINUTE: u64 = 60 * 1000;
 /// Without a try for this long, a name begins anew.
@@ -248,11 +308,13 @@ mod tests {
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             let wait = Duration::from_secs(seconds);
             assert_eq!(tries.begin(now, "ada", HERE).unwrap_err(), Wait(wait));
-            // What is refused does not count; from elsewhere it is the same name.
-            assert_eq!(tries.begin(now + wait / 2, "ada", THERE).unwrap_err(), Wait(wait / 2));
+            // What is refused does not count, and changes nothing.
+            assert_eq!(tries.begin(now + wait / 2, "ada", HERE).unwrap_err(), Wait(wait / 2));
             now += wait;
-            tries.begin(now, "ada", THERE).unwrap();
+            tries.begin(now, "ada", HERE).unwrap();
         }
+        // From elsewhere it is the same name.
+        assert_eq!(tries.begin(now, "ada", THERE).unwrap_err(), Wait(SECOND * 60));
         tries.begin(now, "bob", HERE).unwrap();
         now += Duration::from_millis(FORGOTTEN_AFTER);
         for _ in 0..5 {
@@ -288,6 +350,85 @@ mod tests {
         tries.begin(now, "ada", HERE).unwrap_err();
     }
 
+    /// Everybody in `addresses` guesses ten times a second, without end, until the owner's first try at a new address; gives
+    /// what the owner had to wait and how many guesses were judged in that time.
+    fn guess_until_the_owner_is_in(addresses: &[IpAddr]) -> (Duration, u32) {
+        let mut now = now();
+        let tries = tries(now);
+        let mut guess_for = |time: Duration| {
+            let (until, mut judged) = (now + time, 0);
+            while now < until {
+                judged += addresses
+                    .iter()
+                    .map(|from| u32::from(tries.begin(now, "ada", *from).is_ok()))
+                    .sum::<u32>();
+                now += SECOND / 10;
+            }
+            (until, judged)
+        };
+        let (asked_at, _) = guess_for(SECOND * 900);
+        let wait = tries.begin(asked_at, "ada", HERE).unwrap_err().0;
+        let (promised, judged) = guess_for(wait);
+        // A client waits whole seconds, a person longer; asking before the time changes nothing.
+        let one = tries.begin(promised + SECOND * 40, "ada", HERE).unwrap();
+        tries.settle(promised, one, TryOutcome::Right);
+        tries.begin(promised, "ada", HERE).unwrap();
+        (wait, judged)
+    }
+
+    #[test]
+    fn who_must_wait_is_told_when_the_try_comes_and_then_it_does_whatever_others_do() {
+        let (wait, judged) = guess_until_the_owner_is_in(&[THERE]);
+        assert!(wait <= SECOND * 120 && judged <= 2, "{wait:?}, {judged} guesses");
+        let twenty: Vec<IpAddr> = (0..20).map(|number| IpAddr::from([192, 0, 2, number])).collect();
+        let (wait, judged) = guess_until_the_owner_is_in(&twenty);
+        assert!(wait <= SECOND * 60 * 21, "{wait:?}");
+        assert!(u64::from(judged) <= wait.as_secs() / 60 + 1, "{wait:?}, {judged} guesses");
+    }
+
+    #[test]
+    fn a_line_has_a_bounded_number_of_places_and_the_last_one_is_shared() {
+        let now = now();
+        let tries = tries(now);
+        while tries.begin(now, "ada", HERE).is_ok() {}
+        let addresses = || (0..1000_u32).map(|number| IpAddr::V4(number.into()));
+        let waits: Vec<_> =
+            addresses().map(|address| tries.begin(now, "ada", address).unwrap_err().0.as_secs()).collect();
+        let expected: Vec<u64> = (2..=30).chain(std::iter::repeat(30)).take(1000).collect();
+        assert_eq!(waits, expected);
+        for address in addresses() {
+            tries.begin(now + SECOND * 30, "ada", address).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_place_is_for_one_try_and_kept_for_a_minute() {
+        let now = now();
+        let tries = tries(now);
+        while tries.begin(now, "ada", HERE).is_ok() {}
+        assert_eq!(tries.begin(now, "ada", THERE).unwrap_err(), Wait(SECOND * 2));
+        let late = now + SECOND * 61;
+        tries.begin(late, "ada", HERE).unwrap();
+        // Who has failed stands behind who waits, and may not try again in the time of the same place.
+        assert_eq!(tries.begin(late, "ada", HERE).unwrap_err(), Wait(SECOND * 2));
+        // A try that was not judged is one that the place is still there for.
+        let one = tries.begin(late, "ada", THERE).unwrap();
+        tries.settle(late, one, TryOutcome::NotJudged);
+        tries.begin(late, "ada", THERE).unwrap();
+        let too_late = late + SECOND * 63;
+        tries.begin(too_late, "ada", THERE).unwrap();
+        assert!(tries.begin(too_late, "ada", HERE).is_err(), "a place outlived its time");
+    }
+
+    #[test]
+    fn where_a_name_was_registered_it_has_a_count_of_its_own() {
+        let now = now();
+        let tries = tries(now);
+        tries.know(now, "ada", HERE);
+        while tries.begin(now, "ada", THERE).is_ok() {}
+        tries.begin(now, "ada", HERE).unwrap();
+    }
+
     #[test]
     fn who_guesses_elsewhere_does_not_keep_the_owner_out() {
         let now = now();
@@ -319,7 +460,15 @@ mod tests {
                 tries.begin(now, "ada", HERE).unwrap_err();
             }
         }
-        assert!(lock(&tries.addresses).len() <= KEYS && lock(&tries.names).len() <= KEYS);
+        // Refused ones too: each takes a place.
+        for number in 0..600_000_u32 {
+            tries.begin(now, "ada", IpAddr::V4(number.into())).unwrap_err();
+        }
+        let names = lock(&tries.names);
+        for len in [lock(&tries.addresses).len(), names.failures.len(), names.places.len()] {
+            assert!(len <= KEYS, "{len}");
+        }
+        drop(names);
         tries.begin(now, "ada", HERE).unwrap_err();
     }
 }

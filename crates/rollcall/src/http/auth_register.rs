@@ -81,7 +81,7 @@ pub(super) async fn handle(
         let by = Actor::User.at(app.config.privacy.ip.apply(address));
         let account = app.accounts.register(new, by).await?;
         tracing::info!(account = account.id, "account registered");
-        let pair = app.accounts.first_login(&account).await?;
+        let pair = app.accounts.first_login(&account, address).await?;
         Ok((StatusCode::CREATED, Json(TokenPair::mint(&app, &pair)?)))
     })
     .await
