@@ -38,7 +38,8 @@ pub struct IdentityConfig {
     /// How long an access token made here is good. Default 15m: what a stolen one is worth.
     #[serde(with = "setting")]
     pub access_ttl: Duration,
-    /// How far two clocks may differ. Default 30s.
+    /// How far two clocks may differ: whole seconds, as times in tokens are. Default 30s; at most 5m, since a token that
+    /// has expired is good for as long.
     #[serde(with = "setting")]
     pub leeway: Duration,
     /// How long before its token expires an open socket is told. Default 60s: time to ask for another.

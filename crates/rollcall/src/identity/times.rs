@@ -21,8 +21,10 @@ impl TokenTimes {
     pub(super) fn check(&self, claims: &Claims<'_>, now: u64) -> Result<(), Unproven> {
         let latest = now.saturating_add(self.leeway);
         let begun = claims.not_before.is_none_or(|not_before| not_before <= latest);
-        // A token from the future would outlive a revocation of everything issued "up to now".
-        let issued = claims.issued_at.is_none_or(|issued_at| issued_at <= latest);
+        // A token from the future would outlive a revocation of everything issued "up to now". What is made here in the
+        // second of such a revocation is dated to the next one, and must be good at once, leeway or not.
+        let latest_issued = latest.max(now.saturating_add(1));
+        let issued = claims.issued_at.is_none_or(|issued_at| issued_at <= latest_issued);
         let bounded = claims.expires_at <= now.saturating_add(self.max_token_ttl);
         if !(begun && issued && bounded) {
             return Err(TokenRefusal::Invalid.into());

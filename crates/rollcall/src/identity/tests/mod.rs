@@ -107,6 +107,10 @@ fn the_leeway_is_what_it_was_set_to() {
         check(format!("\"exp\":{}", NOW - leeway), Some(TokenRefusal::Expired));
         check(format!("\"exp\":{},\"nbf\":{}", NOW + 100, NOW + leeway), None);
         check(format!("\"exp\":{},\"nbf\":{}", NOW + 100, NOW + leeway + 1), Some(TokenRefusal::Invalid));
+        // A token that is made in the second of a revocation is dated to the next one.
+        let latest = NOW + leeway.max(1);
+        check(format!("\"exp\":{},\"iat\":{latest}", NOW + 100), None);
+        check(format!("\"exp\":{},\"iat\":{}", NOW + 100, latest + 1), Some(TokenRefusal::Invalid));
     }
 }
 
