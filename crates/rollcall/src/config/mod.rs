@@ -29,6 +29,7 @@ mod runtime;
 mod shutdown;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +192,11 @@ impl Config {
             );
             return Some(("identity.access_ttl", why));
         }
+        let leeway = self.identity.leeway;
+        if leeway > LONGEST_LEEWAY || leeway.subsec_nanos() != 0 {
+            let why = format!("given {}; allowed: whole seconds, 0s to 5m", format_duration(leeway));
+            return Some(("identity.leeway", why));
+        }
         if let Some(why) = self.missing_of_a_cluster() {
             return Some(("registry.redis_url", why));
         }
@@ -213,6 +219,8 @@ impl Config {
     }
 }
 
+/// Clocks that differ by more are wrong, and a token is good for this long after its end.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(5 * 60);
 /// Milliseconds of a lease: what detection, reaping and a slow machine need.
 const LEAST_LEASE_MS: u32 = 1000;
 /// Bytes: the smallest bound that lets a client in.
