@@ -1,5 +1,5 @@
 //! `POST /auth/logout`: ends the login of the Bearer token, of `{refresh_token}`, or of both. 204 whatever was brought:
-//! who wants to be out is out.
+//! who wants to be out is out. Of a body that was not taken in it is said, since a refresh token may have stood there.
 
 use std::sync::Arc;
 
@@ -37,7 +37,9 @@ impl Payload for Leaving {
     post, path = "/auth/logout", operation_id = "logout", tag = AUTH, request_body = Option<Leaving>,
     security(("token" = []), ()),
     responses(
-        (status = 204, description = "Whoever it was is out."),
+        (status = 204, description = "Whoever it was is out; a body that is no such object counts as none."),
+        (status = 408, description = "request_timeout"),
+        (status = 413, description = "payload_too_large"),
         (status = 429, description = "rate_limited"),
         (status = 503, description = "storage_unavailable unavailable"),
     ),
@@ -46,8 +48,13 @@ pub(super) async fn handle(
     RefreshCaller(address): RefreshCaller,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    OptionalBody(given): OptionalBody<Leaving>,
+    body: Result<OptionalBody<Leaving>, Problem>,
 ) -> Result<StatusCode, Problem> {
+    // Whatever the body is, it keeps nobody in whose token is good.
+    let (given, unread) = match body {
+        Ok(OptionalBody(given)) => (given, None),
+        Err(problem) => (Leaving::default(), Some(problem).filter(Problem::is_of_size_or_time)),
+    };
     let principal = bearer::leaving(&app, &headers).await?;
     unhindered(async move {
         if let Some(principal) = principal {
@@ -64,7 +71,7 @@ pub(super) async fn handle(
             let ended = app.accounts.end_login_of(&token, address).await?;
             app.carry_out(ended).await;
         }
-        Ok(StatusCode::NO_CONTENT)
+        unread.map_or(Ok(StatusCode::NO_CONTENT), Err)
     })
     .await
 }

@@ -72,6 +72,11 @@ impl Problem {
         }
     }
 
+    /// The body was longer than it may be, or did not come in time: nobody knows what it would have said.
+    pub(super) fn is_of_size_or_time(&self) -> bool {
+        [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT].contains(&self.status)
+    }
+
     /// The field to blame and the sentence, for tests.
     #[cfg(test)]
     pub(super) fn blames(&self) -> (String, String) {

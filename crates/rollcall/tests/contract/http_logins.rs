@@ -240,10 +240,33 @@ async fn a_logout_of_nothing_is_one_too_and_writes_nothing() {
     out(None, "").await;
     out(Some("x.y.z"), "{}").await;
     out(None, r#"{"refresh_token":"x"}"#).await;
+    out(None, "refresh_token=x").await;
     assert_eq!(running.database.number("SELECT COUNT(*) FROM revocations").await, 1);
-    // What is no JSON was meant otherwise.
-    let answer = running.server.call("POST", "/auth/logout", None, "refresh_token=x").await;
-    answer.check_problem(400, "payload_invalid");
+}
+
+#[tokio::test]
+async fn no_body_keeps_anybody_in_whose_token_is_good() {
+    let running = Running::open().await;
+    running.register().await;
+    let long = format!(r#"{{"refresh_token":"{}"}}"#, "x".repeat(5000));
+    for (content_type, body, status) in [
+        ("application/json", "xx", 204),
+        ("application/json", "[]", 204),
+        ("application/json", r#"{"refresh_token":7}"#, 204),
+        ("application/json", r#"{"refresh_token":"x","refresh_token":"y"}"#, 204),
+        ("text/plain", "{}", 204),
+        ("", "{}", 204),
+        ("application/json", long.as_str(), 413),
+    ] {
+        let pair = pair(&running.login("correct horse").await);
+        let request = axum::http::Request::post("/auth/logout")
+            .header("content-type", content_type)
+            .header("authorization", format!("Bearer {}", pair.access))
+            .body(axum::body::Body::from(body.to_owned()));
+        let answer = running.server.send(request.unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{content_type}: {body}");
+        running.check_ended(&pair).await;
+    }
 }
 
 #[tokio::test]
