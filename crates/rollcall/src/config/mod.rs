@@ -129,6 +129,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        warnings.extend(self.http.trusted_proxies.warning());
         warnings.extend(self.identity.issuers.warnings());
         warnings
     }

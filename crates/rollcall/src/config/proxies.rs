@@ -30,6 +30,16 @@ impl TrustedProxies {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|range| range.contains(address))
     }
+
+    /// Whose list has everybody on it believes everybody.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_all = |range: &&ProxyRange| matches!(range, ProxyRange::Network { prefix: 0, .. });
+        let range = self.0.iter().find(is_all)?.to_text();
+        Some(format!(
+            "http.trusted_proxies has {range}, which is every address: each client then chooses the address that it is \
+             counted and shown by; name your proxies only"
+        ))
+    }
 }
 
 impl ProxyRange {
@@ -115,6 +125,18 @@ mod tests {
         check("private", "fd12::1", true);
         check("private", "172.32.0.1", false);
         check("private", "2001:db8::1", false);
+    }
+
+    #[test]
+    fn a_list_with_every_address_on_it_is_warned_of() {
+        let warning = |range: &str| {
+            TrustedProxies(vec![ProxyRange::Private, ProxyRange::parse(range).unwrap()]).warning()
+        };
+        for range in ["0.0.0.0/0", "::/0"] {
+            let text = warning(range).expect("a warning");
+            assert!(text.contains("http.trusted_proxies") && text.contains(range), "{text}");
+        }
+        assert_eq!(warning("10.0.0.0/8"), None);
     }
 
     #[test]

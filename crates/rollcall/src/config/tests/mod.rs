@@ -125,6 +125,13 @@ fn the_entry_of_the_example_file_is_one_that_is_taken() {
 }
 
 #[test]
+fn a_proxy_list_that_believes_everybody_is_among_the_warnings() {
+    let config = from_environment(&[("ROLLCALL_HTTP__TRUSTED_PROXIES", "private,::/0")]).unwrap();
+    let [warning] = &config.warnings()[..] else { panic!("one warning") };
+    assert!(warning.contains("::/0"), "{warning}");
+}
+
+#[test]
 fn flags_win_over_environment_over_file_over_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
