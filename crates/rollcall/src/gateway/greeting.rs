@@ -40,8 +40,12 @@ impl std::fmt::Debug for Given {
 impl Greeting {
     pub(super) fn read(app: &App, opening: &Opening<'_>) -> Self {
         let text = |name| opening.headers.get(name).map(|value| lossy(value.as_bytes()));
-        let mut given =
-            Given { header_token: text(AUTHORIZATION).map(|value| value.into_owned()), ..Given::default() };
+        // One line is all there may be (RFC 9110 section 5.3): several are there and are no token.
+        let header_token = match opening.headers.get_all(AUTHORIZATION).iter().count() {
+            0 | 1 => text(AUTHORIZATION).map(|value| value.into_owned()),
+            _ => Some("?".to_owned()),
+        };
+        let mut given = Given { header_token, ..Given::default() };
         for (name, value) in parameters(opening.query) {
             match &*name {
                 "token" => given.query_token = Some(value.into_owned()),

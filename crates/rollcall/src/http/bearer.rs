@@ -63,7 +63,12 @@ pub(super) async fn leaving(app: &App, headers: &HeaderMap) -> Result<Option<Pri
 
 /// The text of the header, not yet looked at.
 pub(super) fn token(headers: &HeaderMap) -> Result<String, TokenRefusal> {
-    // A header that is not text is there and is no token.
-    let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
+    // A header that is not text is there and is no token. Nor are several: a proxy in front may have judged another.
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let header = match (lines.next(), lines.next()) {
+        (Some(line), None) => Some(line.to_str().unwrap_or("?")),
+        (Some(_), Some(_)) => Some("?"),
+        (None, _) => None,
+    };
     identity::find(&[TokenPlace::Header], header, None, None).map(String::from)
 }
