@@ -96,13 +96,11 @@ impl Hasher {
                 return Err(HashError::Failed("the stand-in hash cannot be parsed".to_owned()));
             };
             let matches = argon2.matches(password.as_bytes(), &parsed, &params);
-            if !(matches && is_real) {
-                return Ok(Verdict::Wrong);
-            }
             let live = argon2.argon2.params();
             let weaker = params.m_cost() < live.m_cost() || params.t_cost() < live.t_cost();
+            // Whether it matches or not: a wrong password of an old account must not cost less than one of nobody.
             let rehashed = if weaker { Some(argon2.hash(password.as_bytes())?) } else { None };
-            Ok(Verdict::Right { rehashed })
+            Ok(if matches && is_real { Verdict::Right { rehashed } } else { Verdict::Wrong })
         })
         .await?
     }
@@ -249,6 +247,22 @@ mod tests {
         assert!(raised.contains("m=16"), "{raised}");
         let again = hasher.verify(password("swordfish"), Some(raised)).await.unwrap();
         assert_eq!(again, Verdict::Right { rehashed: None });
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_for_a_weaker_hash_costs_no_less_than_one_of_nobody() {
+        let hasher = Hasher::with_params(QUEUE, 16, 2).await.unwrap();
+        let cost = async |stored: Option<String>| {
+            let before = hasher.work();
+            assert_eq!(hasher.verify(password("wrong horse"), stored).await.unwrap(), Verdict::Wrong);
+            hasher.work() - before
+        };
+        let of_nobody = cost(None).await;
+        for (memory_kib, passes) in [(8, 1), (8, 2), (16, 1), (8, 8), (16, 2), (32, 2)] {
+            let stored = Hasher::with_params(QUEUE, memory_kib, passes).await.unwrap();
+            let stored = stored.hash(password("swordfish")).await.unwrap();
+            assert!(cost(Some(stored)).await >= of_nobody, "m={memory_kib}, t={passes}");
+        }
     }
 
     #[tokio::test]
