@@ -44,6 +44,32 @@ async fn who_registers_can_log_in_and_ask_who_they_are() {
 }
 
 #[tokio::test]
+async fn a_login_in_the_second_of_a_revocation_is_good_at_once_without_any_leeway() {
+    let server = Server::with(|config| config.identity.leeway = Duration::ZERO).await;
+    let token = server.post("/auth/register", ADA).await.json()["access_token"].as_str().unwrap().to_owned();
+    let change = json!({"current_password": "correct horse", "new_password": "correct horse"}).to_string();
+    let changed = server.call("POST", "/auth/password", Some(&token), &change).await;
+    assert_eq!(changed.status, 204, "{}", changed.text);
+    let pair = server.post("/auth/login", ADA).await.json();
+    let me = server.call("GET", "/auth/me", pair["access_token"].as_str(), "").await;
+    assert_eq!(me.status, 200, "{}", me.text);
+}
+
+#[tokio::test]
+async fn several_authorization_lines_are_no_token_whichever_is_good() {
+    let server = Server::open().await;
+    let token = server.post("/auth/register", ADA).await.json()["access_token"].as_str().unwrap().to_owned();
+    let good = format!("Bearer {token}");
+    for lines in [[&good, "Bearer x"], ["Bearer x", &good], [&good, &good], ["Basic x", &good], [&good, ""]] {
+        let request = lines
+            .iter()
+            .fold(Request::get("/auth/me"), |request, line| request.header("authorization", *line));
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
+        answer.check_problem(401, "token_invalid");
+    }
+}
+
+#[tokio::test]
 async fn registration_is_refused_unless_it_is_on() {
     let server = Server::with(|config| config.accounts.registration = false).await;
     server.post("/auth/register", ADA).await.check_problem(403, "registration_off");

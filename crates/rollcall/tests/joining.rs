@@ -230,6 +230,40 @@ async fn behind_a_trusted_proxy_the_address_is_the_clients_however_a_websocket_b
 }
 
 #[tokio::test]
+async fn several_authorization_lines_are_no_token_however_a_socket_begins() {
+    let live = Live::start(|_| {}).await;
+    let good = format!("authorization: Bearer {}\r\n", live.token("ada"));
+    let told = |packet: &str| event(packet).unwrap().1[0]["code"].clone();
+    for lines in
+        [good.repeat(2), format!("{good}authorization: Basic x\r\n"), format!("authorization: x\r\n{good}")]
+    {
+        for is_first in [true, false] {
+            let mut wire = live.wire().await;
+            if !is_first {
+                assert_eq!(wire.get("/livez").await.status, 200);
+            }
+            let answer = wire.request("GET", WEBSOCKET, &format!("{lines}{}", upgrade_headers()), "").await;
+            assert_eq!(answer.status, 101);
+            wire.text().await;
+            // A good token in another place counts for nothing: that of the header is there.
+            wire.say(&live.connect_packet("ada")).await;
+            wire.text().await;
+            assert_eq!(told(&wire.text().await), "token_invalid", "{lines}");
+        }
+        let mut wire = live.wire().await;
+        let opened = wire.request("GET", live::POLL, &lines, "").await;
+        let open: Value = serde_json::from_str(&opened.body[1..]).unwrap();
+        let target = format!("{}&sid={}", live::POLL, open["sid"].as_str().unwrap());
+        assert_eq!(wire.request("POST", &target, "", "40/sessions,").await.status, 200);
+        let packets = wire.get(&target).await.body;
+        assert_eq!(
+            told(packets.split('\u{1e}').find(|packet| packet.starts_with("42")).unwrap()),
+            "token_invalid"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_user_does_is_seen_by_the_others() {
     let live = Live::start(|_| {}).await;
     let mut tab = Tab::join_as(&live, "ada", "laptop").await;

@@ -134,6 +134,17 @@ async fn a_name_is_slowed_down_from_everywhere_whether_it_exists_or_not() {
 }
 
 #[tokio::test]
+async fn who_guesses_elsewhere_does_not_slow_down_where_the_account_was_registered() {
+    let server = Server::open().await;
+    assert_eq!(post(&server, "192.0.2.1", "", "/auth/register", ADA).await.status, 201);
+    for _ in 0..5 {
+        post(&server, "192.0.2.2", "", "/auth/login", &credentials("ada", "wrong horse")).await;
+    }
+    check_limited(&post(&server, "192.0.2.3", "", "/auth/login", ADA).await, 1..=1);
+    assert_eq!(post(&server, "192.0.2.1", "", "/auth/login", ADA).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_password_given_once_more_counts_for_the_same_name() {
     let server = Server::open().await;
     let pair = server.post("/auth/register", ADA).await.json();
