@@ -145,6 +145,8 @@ mod tests {
         let page = include_str!("../../../../docs/wire.md");
         let check = |error: SessionError, code, ending| {
             assert!(page.contains(&format!("`{code}`")), "{code} is not in wire.md");
+            let shown = format!(r#"["sessions:error",{{"code":"{code}","message":"{}""#, error.message());
+            assert!(page.contains(&shown), "{shown} is not in wire.md");
             assert_eq!((error.code(), error.ending()), (code, ending));
             assert!(error.message().ends_with('.'), "{code}: a sentence");
         };

@@ -203,18 +203,24 @@ mod tests {
     #[test]
     fn the_page_on_the_wire_names_every_code_and_shows_every_event() {
         let page = include_str!("../../../../../docs/wire.md");
-        let retry_after = Duration::ZERO;
+        let retry_after = Duration::from_millis(49);
         let tokens =
             [TokenRefusal::Missing, TokenRefusal::Invalid, TokenRefusal::Expired, TokenRefusal::Revoked];
         let errors = [
             EventError::EventUnknown,
-            EventError::invalid("x"),
+            EventError::invalid("to"),
             EventError::PayloadTooLarge,
             EventError::SessionNotFound,
             EventError::UserMismatch,
             EventError::Unavailable,
             EventError::RateLimited { retry_after },
         ];
+        for error in &errors {
+            let mut shown = Vec::new();
+            encode_error(error, &mut shown);
+            let shown = String::from_utf8(shown).unwrap();
+            assert!(page.contains(&shown), "{shown} is not in wire.md");
+        }
         for error in errors.into_iter().chain(tokens.map(EventError::Token)) {
             assert!(page.contains(&format!("`{}`", error.code())), "{error:?}");
         }
