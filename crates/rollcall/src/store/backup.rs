@@ -1,7 +1,7 @@
 //! A copy of an SQLite database into a file of its own, as it is: a copy from before an upgrade is of the schema from before
 //! it. Does not know: PostgreSQL, which has its own tool.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -40,9 +40,16 @@ pub async fn backup(config: &Config, file: &Path) -> Result<(), BackupError> {
     // Made here, empty, so that it is private from the first byte on, and nobody else's.
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(explain)?;
     let copied = sqlx::query("VACUUM INTO $1").bind(path).execute(&mut connection).await;
-    let done = copied.map_err(BackupError::from).and_then(|_| made.sync_all().map_err(explain));
+    let done = copied.map_err(BackupError::from).and_then(|_| flush(&made, file).map_err(explain));
     if done.is_err() {
         fs::remove_file(file).map_err(explain)?;
     }
     done
+}
+
+/// The file, and its name in the folder.
+fn flush(made: &File, path: &Path) -> io::Result<()> {
+    made.sync_all()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
