@@ -26,7 +26,7 @@ impl Email {
         };
         let text = text.trim();
         let Some((local, domain)) = text.rsplit_once('@') else { return Err(error) };
-        let forbidden = |c: char| c.is_control() || c.is_whitespace() || "@\"(),:;<>[]\\".contains(c);
+        let forbidden = |c: char| is_deceptive(c) || c.is_whitespace() || "@\"(),:;<>[]\\".contains(c);
         let dots_are_good = |part: &str| part.split('.').all(|label| !label.is_empty());
         let labels_are_good = domain.split('.').all(|label| {
             label.len() <= 63
@@ -83,7 +83,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What a person calls itself: 1 to 256 characters without controls.
+/// What a person calls itself: 1 to 256 characters, none of them deceptive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DisplayName(String);
 
@@ -91,10 +91,10 @@ impl DisplayName {
     /// Trims and checks; `None` when nothing is left.
     pub fn parse(text: &str) -> Result<Option<Self>, FieldError> {
         let text = text.trim();
-        if text.contains(char::is_control) || text.chars().count() > 256 {
+        if text.contains(is_deceptive) || text.chars().count() > 256 {
             return Err(FieldError {
                 field: "name",
-                allowed: "must have at most 256 characters, no control characters",
+                allowed: "must have at most 256 characters, none that control or turn the text",
             });
         }
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
@@ -104,6 +104,13 @@ impl DisplayName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What makes a text look like another one, or a line like two: control characters, separators of lines, and what
+/// overrides the direction of writing (UAX #9, section 2).
+pub fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -131,8 +138,23 @@ mod tests {
     fn what_is_no_address_is_refused() {
         let long = format!("a@{}", ["b".repeat(60).as_str(); 5].join("."));
         for bad in [
-            "", "@", "a@", "@b", "a b@c", "a@b c", "a@@b", "a\0@b", "a@b..c", ".a@b", "a.@b", "a@-b",
-            "a@b_c", "<a@b>", &long,
+            "",
+            "@",
+            "a@",
+            "@b",
+            "a b@c",
+            "a@b c",
+            "a@@b",
+            "a\0@b",
+            "a@b..c",
+            ".a@b",
+            "a.@b",
+            "a@-b",
+            "a@b_c",
+            "<a@b>",
+            "a\u{202e}b@c",
+            "a@b\u{2066}c",
+            &long,
         ] {
             assert_eq!(Email::parse(bad).map_err(|error| error.field), Err("email"), "{bad}");
         }
@@ -155,7 +177,7 @@ mod tests {
         assert_eq!(DisplayName::parse(" Ada ").unwrap().unwrap().as_str(), "Ada");
         assert_eq!(DisplayName::parse("  "), Ok(None));
         assert!(DisplayName::parse(&"ä".repeat(256)).is_ok());
-        for bad in ["a\nb", "a\u{9b}b", &"ä".repeat(257)] {
+        for bad in ["a\nb", "a\u{9b}b", "a\u{202e}b", "a\u{2069}b", "a\u{2028}b", &"ä".repeat(257)] {
             assert!(DisplayName::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -8,7 +8,7 @@ mod logins;
 
 use std::net::IpAddr;
 
-pub use fields::{DisplayName, Email, FieldError, Password};
+pub use fields::{DisplayName, Email, FieldError, Password, is_deceptive};
 pub use logins::{Pair, Renewed};
 pub use password::{HashError, Hasher};
 pub use tries::{Tries, TryKind, Wait};

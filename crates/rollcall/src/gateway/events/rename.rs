@@ -7,6 +7,7 @@ use super::Call;
 use super::fields::{Fields, text};
 use super::reply::{Answer, EventError};
 use super::steps::{Outcome, Progress, Request};
+use crate::accounts::is_deceptive;
 use crate::gateway::Gateway;
 use crate::gateway::stay::Stay;
 use crate::registry::Amendment;
@@ -53,13 +54,6 @@ pub(super) fn rename(gateway: &Arc<Gateway>, stay: &Stay, label: Option<Arc<str>
             }
         })
     }))
-}
-
-/// What makes a text look like another one, or a line like two: control characters, separators of lines, and what
-/// overrides the direction of writing (UAX #9, section 2).
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Unicode code points: what a page shows on two lines.
