@@ -109,14 +109,17 @@ impl Layer {
     /// Refuses keys that do not exist; here and not while deserializing, so that the error can name the source.
     fn checked(self) -> Result<Self, ConfigError> {
         let known = known_keys();
-        let unknown = |key: &str, allowed: Vec<&str>| ConfigError::UnknownKey {
+        let unknown = |key: &str, set: &str, allowed: Vec<&str>| ConfigError::UnknownKey {
             key: key.to_owned(),
-            source_name: place(&self.name, key),
+            source_name: place(&self.name, set),
             allowed: allowed.join(", "),
         };
         for (section, value) in &self.values {
             let Some(known_section) = known.get(section) else {
-                return Err(unknown(section, known.keys().map(String::as_str).collect()));
+                // A variable is named as it was set: with its key.
+                let key = value.as_table().and_then(|table| table.keys().next());
+                let set = key.map_or_else(|| section.clone(), |key| format!("{section}.{key}"));
+                return Err(unknown(section, &set, known.keys().map(String::as_str).collect()));
             };
             let Some(known_section) = known_section.as_object() else { continue };
             let Some(table) = value.as_table() else {
@@ -126,7 +129,8 @@ impl Layer {
             };
             if let Some(key) = table.keys().find(|key| !known_section.contains_key(*key)) {
                 let allowed = known_section.keys().map(String::as_str).collect();
-                return Err(unknown(&format!("{section}.{key}"), allowed));
+                let key = format!("{section}.{key}");
+                return Err(unknown(&key, &key, allowed));
             }
         }
         Ok(self)

@@ -211,7 +211,7 @@ fn unknown_keys_are_named_with_their_source_and_the_known_ones() {
     );
     check_error(
         from_environment(&[("ROLLCALL_REDIS__URL", "x")]),
-        &["ROLLCALL_REDIS", "allowed: ", "heartbeat"],
+        &["(ROLLCALL_REDIS__URL)", "allowed: ", "heartbeat"],
     );
     check_error(
         from_environment(&[("ROLLCALL_http__listen", "x")]),
