@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::book::SLOWNESS;
 use crate::fleet::{Dice, Fleet, LEASE, wait_for};
+use crate::live::wire::Wire;
 use crate::oracle::key_of;
 use crate::redis::Redis;
 use crate::visitor::Visitor;
@@ -46,6 +47,12 @@ impl Fault {
         fleet.churn(&mut Dice(7), USERS, time).await;
         if is_told {
             all_incomplete(fleet).await;
+            // A balancer goes on to send clients to every node.
+            for node in fleet.running() {
+                let ready = Wire::connect(fleet.address(node).1).await.get("/readyz").await;
+                let is_said = ready.body.contains("degraded") && ready.body.contains(r#""registry":"away""#);
+                assert!(ready.status == 200 && is_said, "{what}: {ready:?}");
+            }
         }
         heal(fleet);
         fleet.book.end_trouble();
