@@ -1,13 +1,11 @@
 //! What keys and channels are called in Redis. All begin with `rollcall:`; what two releases would understand differently
 //! gets another name. Does not know: what is in them.
 
-use std::fmt::Write;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use reconcile::NodeId;
 
 use crate::identity::Identity;
-use crate::registry::UserKey;
+use crate::registry::{UserKey, record};
 
 /// The names of one database of a Redis.
 #[derive(Debug, Clone)]
@@ -39,11 +37,7 @@ impl Names {
     /// The sessions of a user, and what is to be remembered beside them: in one slot of a Redis Cluster. A name shows
     /// nothing of the user, who might be an e-mail address, and nobody can choose a slot.
     pub(super) fn user(&self, user: &str) -> [String; 2] {
-        let digest = digest(&SHA256, user.as_bytes());
-        let mut name = String::with_capacity(32);
-        digest.as_ref()[..16].iter().for_each(|byte| {
-            let _ = write!(name, "{byte:02x}"); // never fails
-        });
+        let name = record::hex(&digest(&SHA256, user.as_bytes()).as_ref()[..16]);
         [format!("rollcall:{{{name}}}:s"), format!("rollcall:{{{name}}}:r")]
     }
 

@@ -36,50 +36,48 @@ impl Memory {
     pub(super) fn join(
         &self,
         key: &UserKey,
-        mut joining: Joining,
+        joining: Joining,
         admit: impl Fn(&Session) -> bool,
         tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
     ) -> Result<Joined, Box<(Session, NotJoined)>> {
-        loop {
-            let user = self.find_or_make(key);
-            let mut roster = user.roster();
-            match roster.join(&user, joining, &self.caps, &admit) {
-                Ok(joined) => {
-                    tell(&user, &mut roster);
-                    drop(roster);
-                    return Ok(joined);
-                }
-                // Retired: its last session left in this very moment and it is about to be removed. Again, with a new one.
-                Err(obstacle) => match *obstacle {
-                    (back, Obstacle::Retired) => joining = back,
-                    (back, Obstacle::Refused(why)) => {
-                        self.let_go(&user, roster);
-                        return Err(Box::new((back.session, why)));
-                    }
-                },
-            }
-            drop(roster);
-            self.remove(&user);
-        }
+        let attempt = |user: &Arc<User>, roster: &mut Roster<'_>, joining| {
+            roster.join(user, joining, &self.caps, &admit)
+        };
+        self.let_in(key, joining, attempt, tell)
     }
 
     /// A session waits to be listed: [`Roster::enter`].
     pub(super) fn enter(
         &self,
         key: &UserKey,
-        mut joining: Joining,
+        joining: Joining,
         admit: impl Fn(&Session) -> bool,
         tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
     ) -> Result<Arc<User>, Box<(Session, NotJoined)>> {
+        let attempt = |user: &Arc<User>, roster: &mut Roster<'_>, joining| {
+            roster.enter(joining, &self.caps, &admit).map(|()| user.clone())
+        };
+        self.let_in(key, joining, attempt, tell)
+    }
+
+    /// Lets a session in by `attempt`, with a new user if the one that was found is about to be removed.
+    fn let_in<T>(
+        &self,
+        key: &UserKey,
+        mut joining: Joining,
+        attempt: impl Fn(&Arc<User>, &mut Roster<'_>, Joining) -> Result<T, Box<(Joining, Obstacle)>>,
+        tell: impl FnOnce(&Arc<User>, &mut Roster<'_>),
+    ) -> Result<T, Box<(Session, NotJoined)>> {
         loop {
             let user = self.find_or_make(key);
             let mut roster = user.roster();
-            match roster.enter(joining, &self.caps, &admit) {
-                Ok(()) => {
+            match attempt(&user, &mut roster, joining) {
+                Ok(is_in) => {
                     tell(&user, &mut roster);
                     drop(roster);
-                    return Ok(user);
+                    return Ok(is_in);
                 }
+                // Retired: its last session left in this very moment and it is about to be removed. Again, with a new one.
                 Err(obstacle) => match *obstacle {
                     (back, Obstacle::Retired) => joining = back,
                     (back, Obstacle::Refused(why)) => {

@@ -119,7 +119,8 @@ fn intern(agents: &Interner, user_agent: &str, device: &str) -> Option<super::In
     Some(agents.intern(&key, || Agent { user_agent: user_agent.into(), device: device.into() }))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Twice as many hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}"); // writing into a string cannot fail

@@ -25,7 +25,7 @@ use super::way::Way;
 use super::{Cluster, Reply};
 use crate::app::App;
 use crate::ids;
-use crate::registry::{self, SocketId};
+use crate::registry::{self, SocketId, record};
 use echo::Echo;
 
 struct Worker {
@@ -241,7 +241,7 @@ impl Worker {
 }
 
 fn local(local: registry::Local) -> Local<SocketId, Bytes> {
-    let registry::Local { id, record, login, connected_at, replaces } = local;
-    let login = login.iter().fold(String::with_capacity(12), |text, byte| text + &format!("{byte:02x}"));
-    Local { session: id, item: record, login: Login(login.into()), order: connected_at, replaces }
+    let registry::Local { id, record: item, login, connected_at, replaces } = local;
+    let login = Login(record::hex(&login).into());
+    Local { session: id, item, login, order: connected_at, replaces }
 }
