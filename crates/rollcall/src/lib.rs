@@ -1,6 +1,7 @@
 //! Rollcall: every user sees all of their live sessions, in sync.
 //!
-//! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it, [`gateway`] is
+//! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it and
+//! `drain` ends it, [`gateway`] is
 //! what a socket's life means, [`registry`] who is there, [`cluster`] what
 //! other nodes know of that, [`identity`] judges tokens by the signatures of [`jose`],
 //! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests.
@@ -8,6 +9,7 @@
 pub mod app;
 pub mod config;
 mod server;
+mod drain;
 pub mod gateway;
 pub mod registry;
 pub mod cluster;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::config::{Config, SocketPath};
-use crate::gateway::codes::SERVER_SHUTDOWN;
+use crate::drain::{LAST_WORDS, drain};
 use crate::gateway::{Clients, Gateway};
 use crate::http::PeerAddress;
 use crate::lifecycle::Phase;
@@ -82,36 +82,6 @@ pub(crate) async fn accept(listener: TcpListener, services: Services) {
             }
         }
     }
-}
-
-/// Ends everything in order: `/readyz` says no at once; after the delay nobody new is taken; then each socket is told,
-/// spread over the drain time. Gives the end of that time.
-pub(crate) async fn drain(app: &App, gateway: &Gateway, sockets: &Server<Clients>) -> Instant {
-    let config = &app.config.shutdown;
-    app.lifecycle.advance(Phase::Draining);
-    tokio::time::sleep(config.delay).await;
-    gateway.close();
-    let deadline = app.clock.now() + config.drain;
-    let mailboxes = sockets.mailboxes();
-    tracing::info!(sockets = mailboxes.len(), "draining");
-    // The last to be told needs time to take its last words too.
-    let spread = config.drain.saturating_sub(LAST_WORDS).max(config.drain / 2);
-    let begin = app.clock.now();
-    for (place, mailbox) in mailboxes.iter().enumerate() {
-        let turn = begin + spread.mul_f64(place as f64 / mailboxes.len() as f64);
-        if turn > app.clock.now() {
-            tokio::time::sleep_until(turn.into()).await;
-        }
-        mailbox.close(SERVER_SHUTDOWN);
-    }
-    for mailbox in sockets.mailboxes() {
-        mailbox.close(SERVER_SHUTDOWN); // who came in while the others were told
-    }
-    let left = deadline.saturating_duration_since(app.clock.now());
-    if tokio::time::timeout(left, sockets.wait_until_empty()).await.is_err() {
-        tracing::warn!(sockets = sockets.open_sessions(), "some sockets did not end in time");
-    }
-    deadline
 }
 
 /// Serves until the end is asked for, then drains. `ops` is the second listener, if one is configured.
@@ -265,8 +235,6 @@ const BACKLOG: u32 = 4096;
 /// Between two tries when the process has no descriptor left: others may be closed meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
-/// As long as `engineio` waits for a client to take its last words, and some slots of its timer.
-const LAST_WORDS: Duration = Duration::from_millis(1250);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod shared;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use engineio::server::Mailbox;
 use engineio::server::pace::Pace;
 
 use super::change::{Amendment, Caps, Joined, Joining, NotJoined, Regrant, Which};
@@ -126,6 +127,12 @@ impl Roster<'_> {
     pub fn count_here(&self) -> usize {
         let greeted = self.state.sessions.iter().filter(|session| session.mailbox.is_some()).count();
         greeted + self.state.shared.as_ref().map_or(0, |shared| shared.entering())
+    }
+
+    /// The sockets of this node's sessions, of those too that wait to be listed.
+    pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        let greeted = self.state.sessions.iter().filter_map(|session| session.mailbox.clone());
+        greeted.chain(self.state.shared.iter().flat_map(|shared| shared.mailboxes())).collect()
     }
 
     /// Takes a session in, at its place; `user` is whose roster this is.

@@ -333,6 +333,12 @@ impl Shared {
         taken
     }
 
+    /// The sockets of sessions that are here, in no list or not greeted yet.
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = Arc<Mailbox>> {
+        let joining = self.joining.iter().filter_map(|one| one.session.mailbox.clone());
+        joining.chain(self.waiting.iter().map(|(_, mailbox)| mailbox.clone()))
+    }
+
     /// Sessions that are here, in no list or not greeted yet, for counting.
     pub(super) fn entering(&self) -> usize {
         self.joining.len() + self.waiting.len()
