@@ -182,7 +182,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         }
         holders.retain(|holder| *holder != own);
         if !holders.is_empty() {
-            let call = Call::Publish { to: holders, user: user.clone(), revision };
+            let call = Call::Publish { to: holders, user: user.clone(), revision, list: Vec::new() };
             self.backlog.push_back((Pending::Publish(None), call));
         }
         if let Some(call) = self.reaper.handle_reaped(node, user, true) {

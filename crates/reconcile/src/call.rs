@@ -80,7 +80,8 @@ pub enum Call<U, S, I> {
     },
     /// `sync.lua`. Reply: `Synced`.
     Sync(Sync<U, S, I>),
-    /// [`Message::Changed`] on the channels of these nodes. Reply: `Done`.
+    /// [`Message::Changed`] on the channels of these nodes, or the whole list: see
+    /// [`Reconciler::handle_list`](crate::Reconciler::handle_list). Reply: `Done`.
     Publish {
         /** To whom. */
         to: Vec<NodeId>,
@@ -88,6 +89,8 @@ pub enum Call<U, S, I> {
         user: U,
         /** To which revision. */
         revision: u64,
+        /** All sessions of that revision; empty when only that it has changed is to be said. */
+        list: Vec<Entry<S, I>>,
     },
     /// A message on the common channel. Reply: `Done`.
     Announce(Message<U>),

@@ -1,8 +1,12 @@
-//! What the reply of a sync means: who is in, who is not, who has ended, and what the whole list is now.
+//! What the reply of a sync means: who is in, who is not, who has ended, and what the whole list is now; and when another
+//! node's list is as good.
 //! Does not know: other calls.
+
+use std::time::Duration;
 
 use crate::call::{Call, Event, Failed, NodeId, Synced};
 use crate::reconcile::{Reconciler, Timer};
+use crate::session::Entry;
 use crate::work::Pending;
 
 impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
@@ -76,12 +80,8 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         if known.ends.take_sent(now) {
             self.timers.insert((now + self.config.keep(), Timer::Forget, user.clone()));
         }
-        let others = synced.list.into_iter().filter(|entry| entry.node != node);
-        let mut others: Vec<_> = others.collect();
-        others.sort_unstable_by(|one, other| (one.order, &one.session).cmp(&(other.order, &other.session)));
-        let mut holders: Vec<NodeId> = others.iter().map(|entry| entry.node).collect();
-        holders.sort_unstable();
-        holders.dedup();
+        let others = others(&synced.list, |of| of == node);
+        let mut holders = holders(&others);
         let has_dead = may_reap && holders.iter().any(|holder| self.peers.is_dead(now, *holder));
         let has_changed = others != known.others || known.is_untold || known.stored > known.told;
         known.others = others;
@@ -103,7 +103,7 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         holders.dedup();
         known.owes_publish &= !holders.is_empty();
         if known.owes_publish {
-            let call = Call::Publish { to: holders, user: user.clone(), revision };
+            let call = Call::Publish { to: holders, user: user.clone(), revision, list: synced.list };
             self.backlog.push_back((Pending::Publish(Some(user.clone())), call));
         }
         if is_news {
@@ -119,4 +119,61 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             self.lose(true);
         }
     }
+
+    /// Another node has published the whole list of a user, as it had it from Redis with this revision. It is taken over
+    /// as it is, without asking Redis, when nothing speaks against it; else it counts as [`Message::Changed`].
+    ///
+    /// [`Message::Changed`]: crate::Message::Changed
+    pub fn handle_list(&mut self, now: Duration, user: U, revision: u64, list: &[Entry<S, I>]) {
+        self.begin(now);
+        match self.may_take_over(&user, revision, list) {
+            true => self.take_over(&user, revision, list),
+            false => self.hear(user, revision),
+        }
+        self.end();
+    }
+
+    /// Nothing of the user is under way or owed, what is known was said since the last loss, and the list is a later one
+    /// that has the sessions here as they are, and none of a node that has died.
+    fn may_take_over(&self, user: &U, revision: u64, list: &[Entry<S, I>]) -> bool {
+        let Some(known) = self.users.get(user) else { return false };
+        let may_reap = self.may_reap();
+        let is_gone =
+            |of: NodeId| self.lease.former.contains(&of) || may_reap && self.peers.is_dead(self.now, of);
+        self.is_complete()
+            && known.is_at_rest(self.round)
+            && revision > known.stored.max(known.wanted)
+            && known.has_as_here(self.lease.node(), list)
+            && !list.iter().any(|entry| is_gone(entry.node))
+    }
+
+    fn take_over(&mut self, user: &U, revision: u64, list: &[Entry<S, I>]) {
+        let (now, own) = (self.now, self.lease.node());
+        let Some(known) = self.users.get_mut(user) else { return };
+        known.others = others(list, |of| of == own);
+        known.stored = revision;
+        known.wanted = revision;
+        known.asked = revision;
+        self.highest = self.highest.max(revision);
+        holders(&known.others).into_iter().for_each(|of| self.peers.handle_named(now, of));
+        self.tell(user);
+    }
+}
+
+/// The sessions of a list that are elsewhere, in order.
+fn others<S: Clone + Ord, I: Clone>(
+    list: &[Entry<S, I>],
+    is_own: impl Fn(NodeId) -> bool,
+) -> Vec<Entry<S, I>> {
+    let mut others: Vec<_> = list.iter().filter(|entry| !is_own(entry.node)).cloned().collect();
+    others.sort_unstable_by(|one, other| (one.order, &one.session).cmp(&(other.order, &other.session)));
+    others
+}
+
+/// The nodes of these sessions.
+fn holders<S, I>(sessions: &[Entry<S, I>]) -> Vec<NodeId> {
+    let mut holders: Vec<NodeId> = sessions.iter().map(|entry| entry.node).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    holders
 }

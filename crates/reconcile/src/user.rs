@@ -260,6 +260,24 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
         }
     }
 
+    /// All that is known here, Redis has been told of, and nothing is on its way to it or from it.
+    pub(crate) fn is_at_rest(&self, round: u64) -> bool {
+        self.busy == 0
+            && self.parts.is_none()
+            && !self.is_dirty
+            && !self.owes_publish
+            && !self.is_untold
+            && !self.has_joining()
+            && self.is_sure(round)
+    }
+
+    /// This list has the sessions here, no other ones of this node, and says of them what is said here.
+    pub(crate) fn has_as_here(&self, node: NodeId, list: &[Entry<S, I>]) -> bool {
+        let of_here = list.iter().filter(|entry| entry.node == node).count();
+        let is_listed = |held: &Held<S, I>| list.iter().any(|entry| *entry == held.entry(node));
+        of_here == self.locals.len() && self.locals.iter().all(is_listed)
+    }
+
     /// Some session here waits to be let in.
     pub(crate) fn has_joining(&self) -> bool {
         self.locals.iter().any(|local| local.standing != Standing::Taken)

@@ -16,7 +16,7 @@ fn join_is_told_with_the_whole_list_and_published_to_the_nodes_that_hold_the_use
     let is_published = node
         .calls
         .iter()
-        .any(|(_, call)| matches!(call, Call::Publish { to, user: 1, revision: 500 } if to == &[OTHER]));
+        .any(|(_, call)| matches!(call, Call::Publish { to, user: 1, revision: 500, .. } if to == &[OTHER]));
     assert!(is_published, "{:?}", node.calls);
 }
 

@@ -5,5 +5,6 @@
 
 mod node;
 mod lists;
+mod published;
 mod again;
 mod ends;

@@ -1,9 +1,9 @@
 //! The lines between nodes and Redis: delays in order, ends with what is under way lost or late, lost replies.
 
-use reconcile::{Call, CallId, Reply};
+use reconcile::{Call, CallId, Message, Reply};
 
 use super::oracle;
-use super::redis::Calls;
+use super::redis::{Calls, Said};
 use super::world::{Happening, MS, SECOND, World};
 
 /// A connection: what is of another epoch is of one that has ended.
@@ -127,7 +127,12 @@ impl World {
         {
             self.procs[proc].subscribed.insert(node);
         }
-        for (to, message) in std::mem::take(&mut self.redis.outbox) {
+        for (to, mut said) in std::mem::take(&mut self.redis.outbox) {
+            if let Said::List(user, revision, _) = said
+                && self.random.chance(20)
+            {
+                said = Said::Message(Message::Changed { user, revision }); // as if it were too long
+            }
             for other in 0..self.procs.len() {
                 let listens = match &to {
                     Some(to) => to.iter().any(|node| self.procs[other].subscribed.contains(node)),
@@ -140,7 +145,7 @@ impl World {
                     let delay = self.delay();
                     let at = self.in_order(other, true, delay);
                     let epoch = self.procs[other].channel.epoch;
-                    self.after(at, Happening::Hear { proc: other, epoch, message: message.clone() });
+                    self.after(at, Happening::Hear { proc: other, epoch, said: said.clone() });
                 }
             }
         }

@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile::{Call, Config, Failed, Login, Message, NodeId, Reply, Sync, Why};
+use reconcile::{Call, Config, Entry, Failed, Login, Message, NodeId, Reply, Sync, Why};
 
 use super::script;
 
 pub type Calls = Call<u64, u64, u64>;
 pub type Replies = Reply<u64, u64, u64>;
+
+/// What nodes say to one another.
+#[derive(Debug, Clone)]
+pub enum Said {
+    Message(Message<u64>),
+    List(u64, u64, Vec<Entry<u64, u64>>),
+}
 
 /// What survives a restart with data.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +78,7 @@ pub struct Redis {
     pub data: Data,
     pub config: Config,
     /// What it has to publish: to these ids, or to all.
-    pub outbox: Vec<(Option<Vec<NodeId>>, Message<u64>)>,
+    pub outbox: Vec<(Option<Vec<NodeId>>, Said)>,
     pub out_of_memory: bool,
 }
 
@@ -139,13 +146,16 @@ impl Redis {
                 holders.dedup();
                 Reply::Reaped { revision: synced.revision, holders }
             }
-            Call::Publish { to, user, revision } => {
-                let message = Message::Changed { user: *user, revision: *revision };
-                self.outbox.push((Some(to.clone()), message));
+            Call::Publish { to, user, revision, list } => {
+                let said = match list.is_empty() {
+                    true => Said::Message(Message::Changed { user: *user, revision: *revision }),
+                    false => Said::List(*user, *revision, list.clone()),
+                };
+                self.outbox.push((Some(to.clone()), said));
                 Reply::Done
             }
             Call::Announce(message) => {
-                self.outbox.push((None, message.clone()));
+                self.outbox.push((None, Said::Message(message.clone())));
                 Reply::Done
             }
             Call::Nodes => {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use reconcile::{CallId, Caps, Config, Failed, Local, Message, NodeId, Reconciler, Snapshot};
+use reconcile::{CallId, Caps, Config, Failed, Local, NodeId, Reconciler, Snapshot};
 
 use super::network::{Fate, Line};
 use super::random::Random;
-use super::redis::{Calls, Data, Redis, Replies};
+use super::redis::{Calls, Data, Redis, Replies, Said};
 
 pub const MS: u64 = 1000;
 pub const SECOND: u64 = 1000 * MS;
@@ -80,7 +80,7 @@ pub enum Happening {
     Hear {
         proc: usize,
         epoch: u64,
-        message: Message<u64>,
+        said: Said,
     },
     Connect {
         proc: usize,
@@ -234,11 +234,16 @@ impl World {
                     self.settle(proc);
                 }
             }
-            Happening::Hear { proc, epoch, message } => {
+            Happening::Hear { proc, epoch, said } => {
                 let line = *self.line(proc, true);
                 if line.epoch == epoch && line.is_up {
                     let now = self.local(proc);
-                    self.procs[proc].reconciler.handle_message(now, message);
+                    match said {
+                        Said::Message(message) => self.procs[proc].reconciler.handle_message(now, message),
+                        Said::List(user, revision, list) => {
+                            self.procs[proc].reconciler.handle_list(now, user, revision, &list);
+                        }
+                    }
                     self.settle(proc);
                 }
             }

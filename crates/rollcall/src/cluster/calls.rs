@@ -75,9 +75,8 @@ impl Calls {
                 add(self.reap(*node, user));
                 Expected::Reaped
             }
-            Call::Publish { to, user, revision } => {
-                let message = reconcile::Message::Changed { user: user.clone(), revision: *revision };
-                let message = Message::Agreement(message).encode();
+            Call::Publish { to, user, revision, list } => {
+                let message = Message::changed(user, *revision, list).encode();
                 to.iter().for_each(|node| add(publish(&names.channel(*node), &message)));
                 Expected::Done(to.len())
             }

@@ -7,16 +7,19 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reconcile::{Message as Agreement, NodeId};
+use reconcile::{Entry, Login, Message as Agreement, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::names::{node_text, parse_node};
+use crate::registry::SocketId;
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
     /// What the nodes need to agree.
     Agreement(Agreement<Arc<str>>),
+    /// [`Agreement::Changed`] with the whole list, so that whoever hears it need not ask for it.
+    List { user: Arc<str>, revision: u64, list: Vec<Entry<SocketId, Bytes>> },
     /// What a node says to itself with each renewal of its lease, to hear whether it is heard.
     Echo(u64),
     /// SQL has news: revocations, keys.
@@ -58,6 +61,8 @@ enum Wire {
     Changed {
         user: Arc<str>,
         revision: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        list: Vec<Listed>,
     },
     Loss {
         from: String,
@@ -102,10 +107,36 @@ enum Wire {
     },
 }
 
+/// A session of a list.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    id: Box<str>,
+    node: String,
+    order: u64,
+    login: Arc<str>,
+    record: String,
+}
+
 impl Message {
+    /// That a user has changed, with the list if that is short enough to be sent along.
+    pub(super) fn changed(user: &Arc<str>, revision: u64, list: &[Entry<SocketId, Bytes>]) -> Self {
+        let user = user.clone();
+        let bytes: usize = list.iter().map(|entry| entry.item.len() + LISTED_BYTES).sum();
+        match list.is_empty() || bytes > LIST_BYTES {
+            true => Self::Agreement(Agreement::Changed { user, revision }),
+            false => Self::List { user, revision, list: list.to_vec() },
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let wire = match self.clone() {
-            Self::Agreement(Agreement::Changed { user, revision }) => Wire::Changed { user, revision },
+            Self::Agreement(Agreement::Changed { user, revision }) => {
+                Wire::Changed { user, revision, list: Vec::new() }
+            }
+            Self::List { user, revision, list } => {
+                let list: Option<Vec<Listed>> = list.iter().map(Listed::of).collect();
+                Wire::Changed { user, revision, list: list.unwrap_or_default() }
+            }
             Self::Agreement(Agreement::Loss { from }) => Wire::Loss { from: node_text(from) },
             Self::Agreement(Agreement::Said { nodes }) => {
                 Wire::Said { nodes: nodes.into_iter().map(node_text).collect() }
@@ -133,7 +164,13 @@ impl Message {
             nodes.iter().map(|node| parse_node(node)).collect()
         };
         Some(match serde_json::from_slice(bytes).ok()? {
-            Wire::Changed { user, revision } => Self::Agreement(Agreement::Changed { user, revision }),
+            Wire::Changed { user, revision, list } => {
+                match list.into_iter().map(Listed::entry).collect::<Option<Vec<_>>>() {
+                    Some(list) if !list.is_empty() => Self::List { user, revision, list },
+                    // What a later release says of a session can be asked for.
+                    Some(_) | None => Self::Agreement(Agreement::Changed { user, revision }),
+                }
+            }
             Wire::Loss { from } => Self::Agreement(Agreement::Loss { from: parse_node(&from)? }),
             Wire::Said { nodes } => Self::Agreement(Agreement::Said { nodes: parse(nodes)? }),
             Wire::Ask { nodes, age_ms } => {
@@ -153,6 +190,35 @@ impl Message {
     }
 }
 
+impl Listed {
+    /// `None` for a record that is no text.
+    fn of(entry: &Entry<SocketId, Bytes>) -> Option<Self> {
+        Some(Self {
+            id: entry.session.as_str().into(),
+            node: node_text(entry.node),
+            order: entry.order,
+            login: entry.login.0.clone(),
+            record: std::str::from_utf8(&entry.item).ok()?.to_owned(),
+        })
+    }
+
+    fn entry(self) -> Option<Entry<SocketId, Bytes>> {
+        Some(Entry {
+            session: SocketId::parse(&self.id)?,
+            node: parse_node(&self.node)?,
+            order: self.order,
+            login: Login(self.login),
+            item: Bytes::from(self.record),
+        })
+    }
+}
+
+/// A list of some tens of sessions. A longer one is asked for, so that many changes of a user with many sessions do not fill
+/// the channels.
+const LIST_BYTES: usize = 16 * 1024;
+/// What is said of a session besides its record.
+const LISTED_BYTES: usize = 120;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,8 +236,10 @@ mod tests {
             attachments: vec![Bytes::from_static(&[0, 255, 1])],
             sent_at: 1 << 41,
         };
+        let list = vec![listed(r#"{"c":1,"ua":"\\"x\\""}"#), listed("{}")];
         for message in [
             Message::Agreement(Agreement::Changed { user: user.clone(), revision: 1 << 52 }),
+            Message::List { user: user.clone(), revision: 7, list },
             Message::Agreement(Agreement::Loss { from: NodeId(7) }),
             Message::Agreement(Agreement::Said { nodes: vec![NodeId(1), NodeId(u64::MAX)] }),
             Message::Agreement(Agreement::Ask { nodes: vec![NodeId(3)], age: Duration::from_millis(1500) }),
@@ -183,6 +251,39 @@ mod tests {
         ] {
             assert_eq!(Message::decode(&message.encode()), Some(message));
         }
+    }
+
+    fn listed(record: &str) -> Entry<SocketId, Bytes> {
+        Entry {
+            session: SocketId::parse("AbCdEfGhIjKlMnOpQrSt").expect("as long as an id is"),
+            node: NodeId(9),
+            order: 1 << 41,
+            login: Login("0a1b".into()),
+            item: Bytes::copy_from_slice(record.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn a_list_is_sent_along_when_it_is_short() {
+        let user: Arc<str> = "built-in:ada".into();
+        let changed = |list: &[Entry<SocketId, Bytes>]| Message::changed(&user, 7, list);
+        let without = Message::Agreement(Agreement::Changed { user: user.clone(), revision: 7 });
+        assert_eq!(changed(&[]), without);
+        let list = vec![listed("{}"); LIST_BYTES / (LISTED_BYTES + 2)];
+        assert_eq!(changed(&list), Message::List { user: user.clone(), revision: 7, list: list.clone() });
+        assert!(changed(&list).encode().len() <= LIST_BYTES);
+        assert_eq!(changed(&[list, vec![listed("{}")]].concat()), without);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_or_said_is_asked_for() {
+        let without = Message::Agreement(Agreement::Changed { user: "u".into(), revision: 7 });
+        let other = br#"{"kind":"changed","user":"u","revision":7,"list":[{"id":"x","node":"1","order":1,"login":"","record":""}]}"#;
+        assert_eq!(Message::decode(other), Some(without.clone()));
+        let mut entry = listed("");
+        entry.item = Bytes::from_static(&[0xff]);
+        let said = Message::List { user: "u".into(), revision: 7, list: vec![entry] };
+        assert_eq!(Message::decode(&said.encode()), Some(without));
     }
 
     #[test]

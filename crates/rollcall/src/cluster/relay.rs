@@ -111,7 +111,7 @@ pub(super) fn hear(app: &Arc<App>, message: Message) {
     let find = |user: &str| app.presence.find(&parse_user(&app.identity, user)?);
     match message {
         // `worker` has it.
-        Message::Agreement(_) | Message::Echo(_) => {}
+        Message::Agreement(_) | Message::List { .. } | Message::Echo(_) => {}
         Message::Look => app.look_soon(),
         Message::Send(relay) => {
             let Some(user) = find(&relay.user) else { return };

@@ -74,6 +74,9 @@ impl Worker {
     pub(super) fn hear(&mut self, message: &[u8]) {
         match Message::decode(message) {
             Some(Message::Agreement(message)) => self.reconciler.handle_message(self.now(), message),
+            Some(Message::List { user, revision, list }) => {
+                self.reconciler.handle_list(self.now(), user, revision, &list);
+            }
             Some(Message::Echo(number)) => self.echo.handle_heard(number),
             Some(message) => relay::hear(&self.app, message),
             None => tracing::debug!("a message of another node is none that this release knows"),
