@@ -263,6 +263,14 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         self.dropped
     }
 
+    /// Ids that are known to be dead now. What Redis still has of them is in no list, however long it takes to reap it.
+    pub fn dead(&self) -> Vec<NodeId> {
+        match self.may_reap() {
+            true => self.peers.dead(self.now).collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// Users of whom something is known.
     pub fn users(&self) -> usize {
         self.users.len()

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use reconcile::NodeId;
 use redis::RedisError;
 use tokio::sync::Notify;
 
@@ -50,6 +51,8 @@ pub struct Cluster {
     link: Mutex<Option<Link>>,
     /// Whether lists are those of all nodes.
     is_complete: AtomicBool,
+    /// Nodes that are known to be dead.
+    dead: Mutex<Vec<NodeId>>,
     round_trip: RoundTrip,
     /// Somebody beside the worker has found the connection broken.
     is_broken: AtomicBool,
@@ -80,6 +83,7 @@ impl Cluster {
             news: Notify::new(),
             link: Mutex::default(),
             is_complete: AtomicBool::new(false),
+            dead: Mutex::default(),
             round_trip: RoundTrip::default(),
             is_broken: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! What this node says to others, and hears from them, besides what they need to agree. Does not know: how they agree.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::Cluster;
 use super::calls::synced;
@@ -34,9 +34,11 @@ impl Cluster {
         let Some(known) = synced(&answer) else { return Elsewhere::default() };
         // Of their own: they are soon forgotten, and leave nothing in the table of those that are here.
         let agents = Interner::default();
+        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut sessions: Vec<(Session, u64)> = known
             .list
             .into_iter()
+            .filter(|entry| !dead.contains(&entry.node))
             .filter_map(|entry| Some((record::decode(entry.session, &entry.item, &agents)?, entry.node.0)))
             .collect();
         sessions.sort_unstable_by_key(|(session, _)| session.order());

@@ -1,6 +1,7 @@
 //! What comes of it all: the sockets here are told what Redis knows, and what other nodes say reaches them. Does not know:
 //! calls.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -55,6 +56,7 @@ impl Worker {
         }
         let is_complete = self.reconciler.is_complete();
         self.cluster.is_complete.store(is_complete, Ordering::Relaxed);
+        *self.cluster.dead.lock().unwrap_or_else(PoisonError::into_inner) = self.reconciler.dead();
         let now = self.now();
         let metrics = &self.app.metrics.cluster;
         match self.incomplete_since {
