@@ -21,6 +21,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod shutdown;
 pub mod outgoing;
+pub mod doctor;
 pub mod telemetry;
 pub mod clock;
 pub mod ids;

@@ -16,9 +16,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     // A reader that goes away early, as `head` does, is no failure.
     match Cli::parse().execute() {
-        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
-            Ok(()) | Err(_) => ExitCode::SUCCESS,
-        },
+        Ok(text) => say(&text, ExitCode::SUCCESS),
+        Err(Failure::Found(text, status)) => say(&text, ExitCode::from(status)),
         Err(Failure::Configuration(error)) => {
             complain(&error.to_string());
             ExitCode::from(2)
@@ -27,6 +26,12 @@ fn main() -> ExitCode {
             complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+fn say(text: &str, status: ExitCode) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) | Err(_) => status,
     }
 }
 

@@ -11,6 +11,7 @@ mod cluster;
 mod key;
 mod migrate;
 mod backup;
+mod doctor;
 
 mod storing;
 
@@ -79,6 +80,15 @@ enum Command {
         /// The new file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Look at all that a server needs (configuration, folder, database, Redis, clock, limits), say what to do
+    ///
+    /// Run it as the user that the server runs as. It changes nothing. Exit status: 0 when a server would start, warnings
+    /// or not; 1 when something has failed; 2 when the configuration is wrong.
+    Doctor {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -223,6 +233,8 @@ pub(crate) enum Failure {
     Configuration(ConfigError),
     /// Anything else: exit status 1.
     Failed(String),
+    /// The command has done its work, and what it has found is for standard output with this exit status.
+    Found(String, u8),
 }
 
 impl Cli {
@@ -238,12 +250,16 @@ impl Cli {
                 | Command::Cluster(_)
                 | Command::Key(_)
                 | Command::Migrate
-                | Command::Backup { .. },
+                | Command::Backup { .. }
+                | Command::Doctor { .. },
             )
             | None => self.serve.listen,
         };
-        let config =
-            Config::load(&Sources::of_process(self.config, listen)).map_err(Failure::Configuration)?;
+        let loaded = Config::load(&Sources::of_process(self.config, listen));
+        if let Some(Command::Doctor { json }) = self.command {
+            return doctor::examine(loaded, json);
+        }
+        let config = loaded.map_err(Failure::Configuration)?;
         match self.command {
             None | Some(Command::Serve(_)) => serve::execute(config),
             Some(Command::Config(ConfigCommand::Check)) => Ok(config::check(&config)),
@@ -268,6 +284,7 @@ impl Cli {
             Some(Command::Key(KeyCommand::Revoke { name })) => key::revoke(&config, &name),
             Some(Command::Migrate) => migrate::migrate(&config),
             Some(Command::Backup { file }) => backup::backup(&config, &file),
+            Some(Command::Doctor { json }) => doctor::examine(Ok(config), json),
         }
     }
 }

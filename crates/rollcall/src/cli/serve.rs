@@ -2,6 +2,7 @@
 
 use rollcall::config::Config;
 use rollcall::shutdown::{Shutdown, Signals};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 
 use super::Failure;
@@ -11,6 +12,7 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    raise_descriptors();
     let mut builder = match config.runtime.workers() {
         // One thread needs none of what several need to hand work to each other.
         1 => Builder::new_current_thread(),
@@ -25,6 +27,15 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
     // What still runs beside, a hash that nobody waits for any more, must not hold up the end.
     runtime.shutdown_background();
     ended.map(|()| String::new())
+}
+
+/// The soft limit is low for the sake of programs that use `select`; this one takes what the hard limit allows.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of descriptors stays where it is");
+    }
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ mod way;
 mod worker;
 mod relay;
 pub mod status;
+pub mod examine;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};

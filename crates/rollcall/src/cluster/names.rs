@@ -41,6 +41,11 @@ impl Names {
         [format!("rollcall:{{{name}}}:s"), format!("rollcall:{{{name}}}:r")]
     }
 
+    /// Where it is tried whether Redis takes anything.
+    pub(super) fn trial(&self, random: &str) -> String {
+        format!("rollcall:trial:{random}")
+    }
+
     /// Where one node listens.
     pub(super) fn channel(&self, node: NodeId) -> String {
         format!("rollcall:{}:node:{}", self.database, node_text(node))

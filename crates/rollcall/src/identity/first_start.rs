@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::KeyError;
 use crate::config::{Secret, Setting, read_private_file};
@@ -19,6 +19,20 @@ pub(super) fn first_start_secret(data_dir: &Path) -> Result<Secret, KeyError> {
     }
     let text = read_private_file(&path).map_err(explain)?;
     Secret::parse(&text).ok_or(KeyError::Damaged { path })
+}
+
+/// The secret's file, if there is one, and it can be used. Makes nothing.
+///
+/// # Errors
+/// What a start would end with.
+pub fn examine(data_dir: &Path) -> Result<Option<PathBuf>, KeyError> {
+    let path = data_dir.join(KEY_FILE);
+    match read_private_file(&path) {
+        Ok(text) if Secret::parse(&text).is_some() => Ok(Some(path)),
+        Ok(_) => Err(KeyError::Damaged { path }),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(problem) => Err(KeyError::File { path, problem }),
+    }
 }
 
 /// Writes beside and links into place, so that neither a crash nor a second process at the same time leaves half a

@@ -15,7 +15,7 @@ mod times;
 mod issuer;
 mod jwks;
 mod keys;
-mod first_start;
+pub mod first_start;
 mod tags;
 
 use std::pin::Pin;
@@ -26,6 +26,7 @@ use serde::Serialize;
 
 pub use crate::config::BUILT_IN_NAME;
 pub use claims::is_subject;
+pub use jwks::{FetchedKeys, fetch_keys};
 pub use keys::{KeyError, Keys};
 pub use logout::Logout;
 pub use pending::{Judgement, PATIENCE, Pending, Unproven, when_known};

@@ -108,6 +108,36 @@ pub(super) async fn as_it_is(config: &Config) -> Result<AnyConnection, OpenError
     Target::of(config)?.connect().await
 }
 
+/// What a look at the database finds, which it does not change.
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    /// For people, without a password.
+    pub(super) shown: String,
+    /// Of the database and of the oldest program that can read it; `None` for an empty one.
+    pub(super) schema: Option<(i64, i64)>,
+    /// `None` while there is no file yet.
+    pub(super) connection: Option<AnyConnection>,
+}
+
+/// Looks at the configured database; it is neither made nor migrated.
+pub(super) async fn look(config: &Config) -> Result<Found, OpenError> {
+    if let Some(path) = file_of(config)
+        && let Err(problem) = std::fs::metadata(&path)
+    {
+        let shown = path.display().to_string();
+        return match problem.kind() {
+            io::ErrorKind::NotFound => {
+                Ok(Found { kind: Kind::Sqlite, shown, schema: None, connection: None })
+            }
+            _ => Err(OpenError::File { path, problem }),
+        };
+    }
+    let target = Target::of(config)?;
+    let mut connection = target.connect().await?;
+    let schema = target.schema(&mut connection).await?;
+    Ok(Found { kind: target.kind, shown: target.shown, schema, connection: Some(connection) })
+}
+
 /// Of SQLite.
 fn file_of(config: &Config) -> Option<PathBuf> {
     match &config.database.url {
@@ -294,6 +324,6 @@ async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> 
 const JOURNAL_TRIES: u32 = 100;
 const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 /// What the newest files in `migrations/` write into `rollcall_schema`.
-const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 2;
 const DATABASE_FILE: &str = "rollcall.db";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

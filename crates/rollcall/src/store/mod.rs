@@ -17,6 +17,7 @@ mod labels;
 mod api_keys;
 mod erase;
 mod backup;
+mod examine;
 
 mod audit;
 mod outbox;
@@ -35,6 +36,7 @@ pub use audit::{Action, Actor, Asker, Audit};
 pub use backup::{BackupError, backup};
 pub use connect::{OpenError, migrate};
 pub use erase::PasswordChange;
+pub use examine::{DatabaseFacts, PostgresFacts, examine};
 
 pub use health::Health;
 pub use housekeeping::Keep;

@@ -136,6 +136,8 @@ pub enum Answering {
     Body(String),
     /// This status line and header lines, no body.
     Head(String),
+    /// This, behind the protocol's name: a status line, header lines, a body.
+    Raw(String),
     /// A body of so many bytes.
     Huge(usize),
     /// 200 and a body that goes on for ever.
@@ -228,6 +230,7 @@ impl Stub {
                         .await,
                 );
             }
+            Answering::Raw(rest) => drop(stream.write_all(format!("HTTP/1.1 {rest}").as_bytes()).await),
             Answering::Huge(bytes) => {
                 drop(stream.write_all(ok(bytes).as_bytes()).await);
                 drop(stream.write_all(&vec![b' '; bytes]).await);

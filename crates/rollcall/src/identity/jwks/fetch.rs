@@ -1,14 +1,14 @@
 //! One HTTP GET for a set of keys: no redirects, bounded in time and size. Does not know: what becomes of the keys.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL};
+use http::header::{ACCEPT, CACHE_CONTROL, DATE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 
 use crate::config::JwksUrl;
-use crate::jose::IgnoredKey;
+use crate::jose::{IgnoredKey, JwkSet};
 use crate::outgoing::{NoAnswer, Outgoing, explain};
 
 /// Fetches. One for all issuers.
@@ -21,6 +21,8 @@ pub(in crate::identity) struct Fetcher {
 #[derive(Debug)]
 pub(in crate::identity) struct Fetched {
     pub(super) body: Bytes,
+    /// What time the issuer says it is, in seconds since the epoch.
+    pub(super) date: Option<u64>,
     /// Seconds.
     pub(super) max_age: Option<u64>,
 }
@@ -61,13 +63,43 @@ impl Fetcher {
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let max_age = max_age(response.headers());
+        let (max_age, date) = (max_age(response.headers()), date(response.headers()));
         match Limited::new(response.into_body(), BODY_MAX).collect().await {
-            Ok(body) => Ok(Fetched { body: body.to_bytes(), max_age }),
+            Ok(body) => Ok(Fetched { body: body.to_bytes(), date, max_age }),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
             Err(error) => Err(NoAnswer::Unreachable(explain(&*error)).into()),
         }
     }
+}
+
+/// What an operator wants to know of an issuer's set.
+#[derive(Debug)]
+pub struct FetchedKeys {
+    /// Keys that can be used.
+    pub keys: usize,
+    /// Keys that cannot.
+    pub ignored: usize,
+    /// What time the issuer says it is, in seconds since the epoch.
+    pub date: Option<u64>,
+}
+
+/// Fetches a set once, for who wants to know whether it can be had.
+///
+/// # Errors
+/// Why it cannot, in words.
+pub async fn fetch_keys(timeout: Duration, url: &JwksUrl) -> Result<FetchedKeys, String> {
+    let fetched = Fetcher::new(timeout).fetch(url).await.map_err(|error| error.to_string())?;
+    let (keys, ignored) = JwkSet::parse(&fetched.body).ok_or_else(|| FetchError::NoSet.to_string())?;
+    match keys.is_empty() {
+        true => Err(FetchError::NoKey(ignored).to_string()),
+        false => Ok(FetchedKeys { keys: keys.len(), ignored: ignored.len(), date: fetched.date }),
+    }
+}
+
+/// `Date` (RFC 9110 section 6.6.1).
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1); 0 when it says not to keep it.

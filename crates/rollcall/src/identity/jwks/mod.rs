@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub(super) use fetch::Fetcher;
+pub use fetch::{FetchedKeys, fetch_keys};
 
 use super::{Pending, TokenRefusal, Unproven};
 use crate::jose::{JwkSet, Jws};

@@ -42,7 +42,7 @@ impl Issuer {
         self.asked.borrow_mut().push(clock.now());
         tokio::time::sleep(self.takes).await;
         match &*self.body.borrow() {
-            Some(body) => Ok(Fetched { body: Bytes::from(body.clone()), max_age: self.max_age }),
+            Some(body) => Ok(Fetched { body: Bytes::from(body.clone()), date: None, max_age: self.max_age }),
             None => Err(FetchError::TimedOut),
         }
     }
