@@ -29,8 +29,8 @@ prod: ## Release build with production settings: JSON logs, registration closed
 	@cargo build --release --package rollcall --bin rollcall
 	@$(PRODUCTION) exec target/release/rollcall serve
 
-test: ## Every test: unit, behaviour, documentation, then the stock clients; the last line counts them
-	@scripts/test rust cluster docs js python client runner
+test: ## Every test: unit, behaviour, documentation, then the clients; the last line counts them
+	@scripts/test rust cluster docs js typescript python client runner
 
 timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
@@ -40,8 +40,8 @@ soak-cluster: ## Three nodes, 500 clients and one fault after another for ten mi
 	@ROLLCALL_SOAK_SECONDS=600 ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
 		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
 
-e2e: ## Only the stock clients (JavaScript, Python, Rust) against a debug build
-	@scripts/test js python client
+e2e: ## Only the clients (stock JavaScript, Python, Rust; the typed one) against a debug build
+	@scripts/test js typescript python client
 
 bench-cluster: ## What the agreement of several nodes costs, with Redis on this machine (two minutes; NODES=3, QUICK=1)
 	@bench/cluster
@@ -65,4 +65,4 @@ fmt: ## Format the Rust code
 	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 
 clean: ## Remove what was built and installed in this folder, not the data
-	@rm -rf target e2e/js/node_modules e2e/python/.venv bench/.venv bench/peers/*/{target,dist,node_modules,.venv}
+	@rm -rf target e2e/js/node_modules clients/typescript/{dist,node_modules} e2e/python/.venv bench/.venv bench/peers/*/{target,dist,node_modules,.venv}
