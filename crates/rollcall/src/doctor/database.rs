@@ -126,7 +126,7 @@ mod tests {
                 asked: 0,
                 answered: 0,
             }),
-            took: Duration::from_micros(850),
+            took: Duration::from_micros(900),
         }
     }
 
