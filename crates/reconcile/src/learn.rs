@@ -33,8 +33,15 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         let refused = known.refuse(now, std::mem::take(&mut synced.refused));
         let refused = refused.into_iter().map(|session| Event::Refused { user: user.clone(), session });
         self.events.extend(refused);
-        let ended = known.end(now, std::mem::take(&mut synced.ended)).into_iter();
-        self.events.extend(ended.map(|(session, why)| Event::Ended { user: user.clone(), session, why }));
+        let ended = known.end(now, std::mem::take(&mut synced.ended));
+        if let Some(parts) = &mut known.parts {
+            parts.has_changed |= !ended.is_empty(); // whoever has ended them may have died before it told the others
+        }
+        self.events.extend(ended.into_iter().map(|(session, why)| Event::Ended {
+            user: user.clone(),
+            session,
+            why,
+        }));
         if let Some(part) = self.next_part(&user) {
             return self.backlog.push_back(part);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile::{Call, Caps, Failed, Reply, Why};
+use reconcile::{Call, Caps, Failed, Message, Reply, Why};
 
 use super::node::{LEASE, Node, OTHER, local, synced};
 
@@ -56,6 +56,27 @@ fn owner_of_an_ended_session_is_told_although_it_is_in_no_list_any_more() {
     let is_published =
         node.calls.iter().any(|(_, call)| matches!(call, Call::Publish { to, .. } if to == &[OTHER]));
     assert!(is_published, "{:?}", node.calls);
+}
+
+/// Found by the simulation: the last write of a node that has died ended a session elsewhere, and nobody told the others.
+#[test]
+fn end_that_was_asked_for_is_told_to_the_others_by_the_owner_too() {
+    let mut node = Node::new();
+    node.join(1);
+    node.join(2);
+    node.done(500);
+    node.done(500);
+    node.answer_vital();
+    node.reconciler.handle_message(node.now, Message::Changed { user: 1, revision: 510 });
+    node.settle();
+    node.answer(|synced| {
+        (synced.before, synced.revision) = (510, 510); // nothing has changed by this
+        synced.ended = vec![(1, Why::Asked)];
+    });
+    let is_told = |call: &Call<u8, u8, u8>| {
+        matches!(call, Call::Publish { to, revision: 510, .. } if to == &[OTHER])
+    };
+    assert!(node.calls.iter().any(|(_, call)| is_told(call)), "{:?}", node.calls);
 }
 
 #[test]
