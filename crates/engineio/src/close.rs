@@ -57,6 +57,8 @@ pub enum CloseReason {
     ServerClosed,
     /// The peer takes no bytes, or more waits for it than the bound allows.
     SlowConsumer,
+    /// All peers together need more than there is, and this one wanted more.
+    Overloaded,
 }
 
 impl CloseReason {
@@ -70,6 +72,7 @@ impl CloseReason {
             Self::Violation(_) => "parse_error",
             Self::ServerClosed => "server_closed",
             Self::SlowConsumer => "slow_consumer",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -77,6 +80,7 @@ impl CloseReason {
     pub fn close_code(self) -> u16 {
         match self {
             Self::Violation(violation) => violation.close_code(),
+            Self::Overloaded => 1013, // "Try again later", of the registry that the RFC has begun
             Self::ClientClosed
             | Self::TransportClosed
             | Self::PingTimeout

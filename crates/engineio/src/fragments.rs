@@ -78,6 +78,11 @@ impl Assembler {
         self.partial.is_none()
     }
 
+    /// Bytes that are held of a message in pieces.
+    pub fn incomplete_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.data.len())
+    }
+
     fn continue_message(
         &mut self,
         is_final: bool,

@@ -4,7 +4,7 @@
 //! encoded into the buffer and the mailboxes that the driver would write from.
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -158,6 +158,7 @@ impl Crowd {
         let folder = tempfile::tempdir()?;
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.identity.secret = Secret::parse(SECRET);
+        config.limits.connections_per_address = NonZeroU32::MAX;
         config.limits.sessions_per_user = ALL_OF_THEM;
         config.limits.sessions_per_login = ALL_OF_THEM;
         let clock = Clock::system();

@@ -19,6 +19,7 @@ use crate::http::ClientAddresses;
 use crate::identity::{Identity, IssuerId, KeyError, Keys};
 use crate::ids;
 use crate::lifecycle::Lifecycle;
+use crate::overload::{Limit, Overload, descriptors};
 use crate::store::{Keep, OpenError, StorageError, Store, SuccessorKeys};
 use crate::telemetry::metrics::Metrics;
 
@@ -38,6 +39,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Who is there.
     pub presence: Presence,
+    /// What the process holds in all.
+    pub overload: Arc<Overload>,
     /// The other nodes, when there may be some.
     pub cluster: Option<Arc<Cluster>>,
     /// How far the revocations that were written down are known here.
@@ -85,20 +88,24 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         let identity = open_identity(&config)?;
         let store = Store::open(&config, issuer_names(&identity)).await?;
+        let metrics = Arc::new(Metrics::new());
         let hasher = Hasher::new(config.accounts.hash_queue).await?;
+        let hasher = hasher.counting(metrics.limits.refusals(Limit::HashQueue));
         let successors = SuccessorKeys::new(identity.refresh_keys());
         let accounts = Accounts::new(&config, store.clone(), hasher, successors, clock.clone());
-        let metrics = Arc::new(Metrics::new());
         let cluster = match &config.registry.redis_url {
             Some(url) => Some(Arc::new(Cluster::new(&config, url)?)),
             None => None,
         };
         let changes = cluster.as_ref().map(|cluster| cluster.changes().clone());
+        let overload = Arc::new(Overload::new(&config.limits));
+        let waiting = overload.waiting.clone();
         let app = Self {
             identity,
             store,
             accounts,
-            presence: Presence::new(&config.limits, clock.clone(), metrics.clone(), changes),
+            presence: Presence::new(&config.limits, clock.clone(), metrics.clone(), waiting, changes),
+            overload,
             cluster,
             metrics,
             revocations_seen: Mutex::new(0),
@@ -175,6 +182,22 @@ impl App {
             let longest = HOUSEKEEPING_INTERVAL + HOUSEKEEPING_INTERVAL / 2;
             tokio::time::sleep(ids::duration_between(HOUSEKEEPING_INTERVAL, longest)).await;
         }
+    }
+
+    /// Brings what the metrics say of the limits up to date.
+    pub(crate) fn measure_limits(&self) {
+        let (overload, limits) = (&self.overload, &self.metrics.limits);
+        limits.set(Limit::ConnectionsPerAddress, None, overload.per_address().into());
+        limits.set(Limit::Handshakes, Some(overload.handshakes()), overload.handshakes_max() as u64);
+        limits.set(Limit::MailboxesTotal, Some(overload.waiting.used()), overload.waiting.max() as u64);
+        limits.set(
+            Limit::IncompleteTotal,
+            Some(overload.incomplete.used()),
+            overload.incomplete.max() as u64,
+        );
+        limits.set(Limit::Descriptors, None, descriptors::max());
+        let (hashes, hashes_max) = self.accounts.hash_load();
+        limits.set(Limit::HashQueue, Some(hashes), hashes_max as u64);
     }
 
     /// Whether new connects are to be refused as `unavailable`: the database has been away for too long.

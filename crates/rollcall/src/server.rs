@@ -1,11 +1,10 @@
-//! Serves: the accept loop, which request goes where, and how it all ends.
+//! Serves: which request goes where.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,12 +19,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use crate::accepting::accept;
 use crate::app::App;
 use crate::config::{Config, SocketPath};
 use crate::drain::{LAST_WORDS, drain};
 use crate::gateway::{Clients, Gateway};
 use crate::http::PeerAddress;
 use crate::lifecycle::Phase;
+use crate::overload::Arrival;
 use crate::shutdown::Shutdown;
 
 type Answer = Response<Either<Full<bytes::Bytes>, Body>>;
@@ -57,31 +58,11 @@ pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>>
         packets_per_second: limits.packets_per_second.get(),
         packets_burst: limits.packets_burst.get(),
         body_timeout: http.body_timeout,
+        waiting: app.overload.waiting.clone(),
+        incomplete: app.overload.incomplete.clone(),
         ..ServerConfig::default()
     };
     Server::new(config, Clients(gateway.clone()))
-}
-
-/// Accepts connections for ever. To be dropped when nothing more is to be served.
-pub(crate) async fn accept(listener: TcpListener, services: Services) {
-    let mut complained_at = None;
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => spawn(welcome(services.clone(), stream, peer)),
-            Err(error) => {
-                let now = services.app.clock.now();
-                if is_the_listeners_own(&error)
-                    && complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_INTERVAL)
-                {
-                    complained_at = Some(now);
-                    tracing::error!(%error, "cannot accept connections");
-                }
-                if is_the_listeners_own(&error) {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
 }
 
 /// Serves until the end is asked for, then drains. `ops` is the second listener, if one is configured.
@@ -150,7 +131,12 @@ pub fn listen(config: &Config, address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Opens the session that a connection begins with, or serves the connection over HTTP.
-async fn welcome(mut services: Services, stream: TcpStream, peer: SocketAddr) {
+pub(crate) async fn welcome(
+    mut services: Services,
+    stream: TcpStream,
+    peer: SocketAddr,
+    arrival: Option<Arrival>,
+) {
     let stream = match &services.sockets {
         Some(sockets) => {
             let config = &services.app.config.http;
@@ -167,11 +153,11 @@ async fn welcome(mut services: Services, stream: TcpStream, peer: SocketAddr) {
     };
     if let Some(stream) = stream {
         // A task of its own: what HTTP needs is no part of what a socket begins with.
-        spawn(serve(services, stream, peer));
+        spawn(serve(services, stream, peer, arrival));
     }
 }
 
-async fn serve(services: Services, stream: HttpStream, peer: SocketAddr) {
+async fn serve(services: Services, stream: HttpStream, peer: SocketAddr, _arrival: Option<Arrival>) {
     let config = &services.app.config.http;
     let mut builder = http1::Builder::new();
     builder
@@ -219,22 +205,11 @@ fn is_at(configured: &SocketPath, path: &str) -> bool {
     path.starts_with(configured) || configured.strip_suffix('/') == Some(path)
 }
 
-/// Not of one connection that was gone before it was accepted.
-fn is_the_listeners_own(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
-}
-
 /// Bytes of a request's head: a token of 8 KB and what surrounds it.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Connections that wait to be accepted: a whole crowd returns at once after a restart. The system has a bound of its
 /// own (`net.core.somaxconn`, 4096 on Linux).
 const BACKLOG: u32 = 4096;
-/// Between two tries when the process has no descriptor left: others may be closed meanwhile.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,11 @@ impl Reassembly {
         self.attachments.push(Bytes::copy_from_slice(data));
         Ok(self.attachments.len() == self.due as usize)
     }
+
+    /// Bytes of the text and of the attachments so far.
+    pub fn held_bytes(&self) -> usize {
+        self.text.len() + self.bytes
+    }
 }
 
 /// Checks that the placeholders in `json` name each of `count` attachments exactly once.

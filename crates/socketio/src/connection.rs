@@ -207,6 +207,11 @@ impl Connection {
         self.joined & bit(namespace) != 0
     }
 
+    /// Bytes that are held of a packet whose attachments are still to come.
+    pub fn incomplete_bytes(&self) -> usize {
+        self.binary.as_ref().map_or(0, |reassembly| reassembly.held_bytes())
+    }
+
     /// Whether the client is in no namespace.
     pub fn is_idle(&self) -> bool {
         self.joined == 0

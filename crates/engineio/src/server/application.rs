@@ -27,6 +27,16 @@ pub trait Application: Send + 'static {
     /// When [`Self::on_timeout`] is due, if ever.
     fn next_timeout(&self) -> Option<Instant>;
 
+    /// Whether the client is one that was let in: others are the first to go when there is too much of something.
+    fn is_established(&self) -> bool {
+        true
+    }
+
+    /// Bytes that are held of messages which cannot be taken yet, such as those whose attachments are still to come.
+    fn incomplete_bytes(&self) -> usize {
+        0
+    }
+
     /// The session has moved from polling to WebSocket.
     fn on_upgraded(&mut self) {}
 
@@ -111,4 +121,6 @@ pub enum Cut {
     SlowConsumer,
     /// The client sends more packets than the limit allows.
     TooManyPackets,
+    /// All clients together have begun more messages than there is room for, and this one needs more.
+    Overload,
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`application`] (what a server provides), `shortcut` and [`requests`] (how requests become sessions),
 //! `driver` (the life of one socket: the only loop), `transport` (polling, WebSocket), [`mailbox`] (the one way in
-//! from other tasks), `wheel` (the one timer of the process), `sids`.
+//! from other tasks), `wheel` (the one timer of the process), `sids`, [`budget`] (what all sessions hold together).
 
 pub mod application;
 mod shortcut;
@@ -16,6 +16,7 @@ pub mod mailbox;
 mod slot;
 mod wheel;
 pub mod pace;
+pub mod budget;
 mod sids;
 pub mod origins;
 pub mod clock;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use application::{Application, Cut, Factory, Flow, Goodbye, Opening, Rejection};
+pub use budget::Budget;
 pub use http_stream::HttpStream;
 pub use mailbox::{CloseCode, Mailbox};
 pub use origins::Origins;
@@ -59,6 +61,12 @@ pub struct ServerConfig {
     pub packets_burst: u32,
     /// Time that the body of a `POST` may take. 10 s.
     pub body_timeout: Duration,
+    /// Bytes that wait for all clients together. While it is full each may have a sixteenth of `mailbox_bytes` waiting, and is
+    /// cut when it takes no byte for a second. Unbounded.
+    pub waiting: Arc<Budget>,
+    /// Bytes of messages whose end has not come yet, of all clients together; half of it for those that are not
+    /// [established](Application::is_established). Who needs more than is left is cut. Unbounded.
+    pub incomplete: Arc<Budget>,
 }
 
 impl Default for ServerConfig {
@@ -73,6 +81,8 @@ impl Default for ServerConfig {
             packets_per_second: 200,
             packets_burst: 1000,
             body_timeout: Duration::from_secs(10),
+            waiting: Budget::unbounded(),
+            incomplete: Budget::unbounded(),
         }
     }
 }
@@ -124,6 +134,28 @@ impl<F: Factory> Server<F> {
         self.tasks.running()
     }
 
+    /// Bytes that may wait for one client now.
+    fn mailbox_bytes(&self) -> usize {
+        match self.config.waiting.is_full() {
+            true => self.config.mailbox_bytes / MAILBOX_SHARE,
+            false => self.config.mailbox_bytes,
+        }
+    }
+
+    /// How long a client may take no byte of what it is owed, now.
+    fn stall_timeout(&self) -> Duration {
+        match self.config.waiting.is_full() {
+            true => driver::PRESSED.min(self.config.stall_timeout),
+            false => self.config.stall_timeout,
+        }
+    }
+
+    /// Bytes that incomplete messages may hold in all when it is this client's that grows.
+    fn incomplete_max(&self, is_established: bool) -> usize {
+        let max = self.config.incomplete.max();
+        if is_established { max } else { max / 2 }
+    }
+
     /// How fast one client may send.
     fn rate(&self) -> &pace::Rate {
         &self.rate
@@ -134,3 +166,6 @@ impl<F: Factory> Server<F> {
         self.tasks.wait_until_none().await;
     }
 }
+
+/// Of what may wait for one client, while too much waits for all of them together.
+const MAILBOX_SHARE: usize = 16;

@@ -2,17 +2,19 @@
 //! "Transports"). The HTTP side of both transports; what a session then does with them is the driver's business.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::application::{Application, Factory, Opening, Rejection};
+use super::budget::Held;
 use super::driver::Driver;
 use super::sids::Found;
 use super::slot::{Reply, Request as SlotRequest, Slot};
@@ -25,6 +27,15 @@ use crate::handshake::{Query, Refusal, TransportName};
 use crate::{CloseReason, Violation};
 
 type Answer = Result<Response<Full<Bytes>>, Refusal>;
+
+/// Why a body was not taken.
+enum BrokenBody {
+    TooLarge,
+    /// It ended half-way, or is none.
+    Incomplete,
+    /// All clients together have begun too much.
+    NoRoom,
+}
 
 impl<F: Factory> Server<F> {
     /// Answers one request to the Engine.IO path. A poll is answered when there is something to say. The connection must be
@@ -132,15 +143,16 @@ impl<F: Factory> Server<F> {
     fn upgrade(self: &Arc<Self>, found: Found, mut request: Request<Incoming>) -> Answer {
         let response = accept_websocket(request.headers())?;
         let upgrade = hyper::upgrade::on(&mut request);
+        let server = self.clone();
         spawn(async move {
             let Some((mut websocket, held)) = upgraded(upgrade).await else { return };
             // A failed write shows again at the first read.
-            let _ = websocket.write(clock::now(), &held);
+            let _ = websocket.write(clock::now(), &held, &server.config.waiting);
             match found {
                 // A candidate that the slot refuses is dropped, which closes its socket; the session is not disturbed.
                 Found::Polling(slot) => drop(slot.push(SlotRequest::Upgraded(websocket))),
                 // As the reference server does: the handshake succeeds, and the WebSocket closes at once.
-                Found::Upgraded => websocket.refuse(clock::now(), 1008),
+                Found::Upgraded => websocket.refuse(clock::now(), 1008, &server.config.waiting),
             }
         });
         Ok(response)
@@ -159,14 +171,19 @@ impl<F: Factory> Server<F> {
         if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream") {
             return Err(Refusal::BadRequest); // dropping the post closes the session, as the reference server does
         }
-        let body = Limited::new(request.into_body(), self.config.protocol.max_payload).collect();
+        let mut held = self.config.incomplete.hold_nothing();
+        let body = self.take_body(slot, request.into_body(), &mut held);
         let body = match tokio::time::timeout(self.config.body_timeout, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Ok(Ok(body)) => body,
+            Ok(Err(BrokenBody::TooLarge)) => {
                 posting.complete();
                 return Ok(closing(plain(StatusCode::PAYLOAD_TOO_LARGE, TEXT, Bytes::new())));
             }
-            Ok(Err(_)) => return Err(Refusal::BadRequest),
+            Ok(Err(BrokenBody::Incomplete)) => return Err(Refusal::BadRequest),
+            Ok(Err(BrokenBody::NoRoom)) => {
+                self.factory.on_refused(OVERLOADED.why);
+                return Ok(reject(&OVERLOADED));
+            }
             Err(_) => return Ok(closing(plain(StatusCode::REQUEST_TIMEOUT, TEXT, Bytes::new()))),
         };
         let (reply, answer) = oneshot::channel();
@@ -174,6 +191,30 @@ impl<F: Factory> Server<F> {
         let answer = answer.await;
         posting.complete();
         answer.map_or(Err(Refusal::UnknownSid), respond)
+    }
+
+    /// A whole body of a `POST`; what has come of it is counted in `held`.
+    async fn take_body(&self, slot: &Slot, body: Incoming, held: &mut Held) -> Result<Bytes, BrokenBody> {
+        let max_payload = self.config.protocol.max_payload;
+        if body.size_hint().lower() > max_payload as u64 {
+            return Err(BrokenBody::TooLarge);
+        }
+        let (mut body, mut first, mut rest) = (pin!(body), Bytes::new(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| BrokenBody::Incomplete)?.into_data() else { continue };
+            let length = first.len() + rest.len() + data.len();
+            if length > max_payload {
+                return Err(BrokenBody::TooLarge);
+            }
+            if !held.resize(length, self.incomplete_max(slot.is_established())) {
+                return Err(BrokenBody::NoRoom);
+            }
+            match first.is_empty() {
+                true => first = data,
+                false => rest.extend_from_slice(&data),
+            }
+        }
+        Ok(if rest.is_empty() { first } else { [&first[..], &rest].concat().into() })
     }
 
     fn open(
@@ -264,5 +305,9 @@ fn refusal_name(refused: Refusal) -> &'static str {
         Refusal::UnsupportedProtocolVersion => "unsupported_protocol_version",
     }
 }
+
+/// A body for which there is no room now: its session ends, and the client comes back.
+const OVERLOADED: Rejection =
+    Rejection { status: 503, retry_after: 5, close_connection: true, why: "incomplete_total" };
 
 const TEXT: &str = "text/plain; charset=UTF-8";

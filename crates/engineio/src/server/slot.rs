@@ -19,6 +19,8 @@ pub(super) struct Slot {
     mailbox: Arc<Mailbox>,
     queue: Mutex<Queue>,
     posting: AtomicBool,
+    /// Whether the client is one that was let in, as far as is known.
+    established: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +55,12 @@ pub(super) enum Reply {
 
 impl Slot {
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, queue: Mutex::default(), posting: AtomicBool::new(false) }
+        Self {
+            mailbox,
+            queue: Mutex::default(),
+            posting: AtomicBool::new(false),
+            established: AtomicBool::new(false),
+        }
     }
 
     /// Hands a request to the session's task.
@@ -97,6 +104,14 @@ impl Slot {
             true => None,
             false => Some(Posting { slot: self.clone(), completed: false }),
         }
+    }
+
+    pub(super) fn set_established(&self, is_established: bool) {
+        self.established.store(is_established, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.established.load(Ordering::Relaxed)
     }
 
     /// No call under the lock can panic, so a poisoned lock is taken as it is.

@@ -56,6 +56,17 @@ impl Wire {
         wire
     }
 
+    /// The same with a receive buffer of so many bytes: who then reads nothing is soon slow.
+    pub async fn websocket_with_buffer(address: SocketAddr, target: &str, bytes: u32) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        let stream = timeout(PATIENCE, socket.connect(address)).await.expect("connect in time").unwrap();
+        let mut wire = Self { stream, read: Vec::new() };
+        let answer = wire.request("GET", target, &upgrade_headers(), "").await;
+        assert_eq!(answer.status, 101, "{answer:?}");
+        wire
+    }
+
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
     }

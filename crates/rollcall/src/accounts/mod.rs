@@ -117,6 +117,11 @@ impl Accounts {
         }
     }
 
+    /// Hashes that run or wait, and the most there may be.
+    pub fn hash_load(&self) -> (usize, usize) {
+        self.hasher.load()
+    }
+
     /// Whether this address may try once more, before anything else is done for it.
     pub fn admit(&self, kind: TryKind, address: IpAddr) -> Result<(), AccountError> {
         self.tries.admit(self.clock.now(), kind, address).map_err(AccountError::TooMany)

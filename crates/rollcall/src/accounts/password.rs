@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Semaphore;
 
 use super::Password;
@@ -22,6 +23,9 @@ pub struct Hasher {
     places: Arc<Semaphore>,
     /// Compared with when there is no account, so that an unknown address takes as long as a known one.
     dummy: String,
+    /// Those that found no place.
+    refused: Counter,
+    places_max: usize,
 }
 
 /// Argon2id with today's parameters; what it is made to do is counted where it is done.
@@ -64,15 +68,28 @@ impl Hasher {
     async fn with_params(queue: NonZeroUsize, memory_kib: u32, passes: u32) -> Result<Self, HashError> {
         let params = Params::new(memory_kib, passes, LANES, None).map_err(failed)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let places_max = cores().saturating_add(queue.get()).min(Semaphore::MAX_PERMITS);
         let mut hasher = Self {
             argon2: Counted { argon2, computed: Arc::default(), work: Arc::default() },
             running: Arc::new(Semaphore::new(cores())),
-            places: Arc::new(Semaphore::new(cores().saturating_add(queue.get()).min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(places_max)),
             dummy: String::new(),
+            refused: Counter::default(),
+            places_max,
         };
         let argon2 = hasher.argon2.clone();
         hasher.dummy = hasher.run(move || argon2.hash(ids::secret().as_bytes())).await??;
         Ok(hasher)
+    }
+
+    /// Counts those that find no place by this.
+    pub fn counting(self, refused: Counter) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Hashes that run or wait, and the most there may be.
+    pub fn load(&self) -> (usize, usize) {
+        (self.places_max - self.places.available_permits(), self.places_max)
     }
 
     /// The hash of a password as a PHC string.
@@ -119,7 +136,10 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            self.refused.inc();
+            HashError::Busy
+        })?;
         let core = Arc::clone(&self.running).acquire_owned().await.map_err(failed)?;
         let task = tokio::task::spawn_blocking(move || {
             let _held_until_the_work_is_done = (place, core);

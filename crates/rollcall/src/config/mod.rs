@@ -154,16 +154,8 @@ impl Config {
             let why = format!("given {}, which is http.listen; allowed: another address", self.http.listen);
             return Some(("ops.listen", why));
         }
-        for (key, given, least) in [
-            ("limits.max_payload", self.limits.max_payload.get(), LEAST_PAYLOAD),
-            ("limits.mailbox", self.limits.mailbox.get(), LEAST_PAYLOAD),
-        ] {
-            if given < least {
-                return Some((
-                    key,
-                    format!("given {given}; allowed: {least} or more, what one CONNECT may need"),
-                ));
-            }
+        if let Some(found) = self.limits.contradiction() {
+            return Some(found);
         }
         for (key, given) in [
             ("accounts.refresh_ttl", self.accounts.refresh_ttl),
@@ -177,13 +169,6 @@ impl Config {
             if given.is_zero() {
                 return Some((key, "given 0s; allowed: more than nothing, such as 10s".to_owned()));
             }
-        }
-        if self.limits.packets_burst < self.limits.packets_per_second {
-            let why = format!(
-                "given {}; allowed: limits.packets_per_second ({}) or more",
-                self.limits.packets_burst, self.limits.packets_per_second
-            );
-            return Some(("limits.packets_burst", why));
         }
         if self.identity.access_ttl > self.identity.max_token_ttl || self.identity.access_ttl.as_secs() == 0 {
             let why = format!(
@@ -224,8 +209,6 @@ impl Config {
 const LONGEST_LEEWAY: Duration = Duration::from_secs(5 * 60);
 /// Milliseconds of a lease: what detection, reaping and a slow machine need.
 const LEAST_LEASE_MS: u32 = 1000;
-/// Bytes: the smallest bound that lets a client in.
-const LEAST_PAYLOAD: usize = 1024;
 
 #[cfg(test)]
 mod tests;

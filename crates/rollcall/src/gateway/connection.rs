@@ -15,6 +15,7 @@ use super::Gateway;
 use super::codes::{Ending, SessionError};
 use super::events::Call;
 use super::sessions::Sessions;
+use crate::overload::{Limit, Place};
 
 /// One socket: its Socket.IO connection, and what it is in the namespace.
 pub struct Client {
@@ -24,6 +25,8 @@ pub struct Client {
     transport: TransportName,
     /// Why the session ends, when the gateway knows it better than the transport.
     ending: Option<SessionError>,
+    /// What it is counted by in the process.
+    place: Place,
 }
 
 impl Client {
@@ -32,15 +35,17 @@ impl Client {
         connection: Connection,
         sessions: Sessions,
         transport: TransportName,
+        place: Place,
     ) -> Self {
         gateway.app.metrics.connection_opened(name_of(transport));
-        Self { gateway, connection, sessions, transport, ending: None }
+        Self { gateway, connection, sessions, transport, ending: None, place }
     }
 
     fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Outbox<'_>) -> Flow {
         match event {
             Event::Connect { auth, .. } => {
                 let flow = self.sessions.on_connect(&self.gateway, now, auth, out);
+                self.settle_if_in();
                 self.pass_over_if_refused();
                 flow
             }
@@ -69,6 +74,13 @@ impl Client {
         Flow::Close(Goodbye::Abrupt)
     }
 
+    /// Once the client is let in its handshake is over.
+    fn settle_if_in(&mut self) {
+        if self.sessions.is_inside() {
+            self.gateway.app.overload.settle(&mut self.place);
+        }
+    }
+
     /// What a refused client sent before it could know is no violation.
     fn pass_over_if_refused(&mut self) {
         if self.sessions.is_refused() {
@@ -95,6 +107,7 @@ impl Application for Client {
 
     fn on_wake(&mut self, now: Instant, out: &mut Outbox<'_>) -> Flow {
         let (mut flow, kept) = self.sessions.on_wake(&self.gateway, now, out);
+        self.settle_if_in();
         self.pass_over_if_refused();
         for message in kept.messages() {
             if flow == Flow::Continue {
@@ -134,6 +147,14 @@ impl Application for Client {
         }
     }
 
+    fn is_established(&self) -> bool {
+        self.sessions.is_inside()
+    }
+
+    fn incomplete_bytes(&self) -> usize {
+        self.connection.incomplete_bytes() + self.sessions.kept_bytes()
+    }
+
     fn on_upgraded(&mut self) {
         self.transport = TransportName::WebSocket;
         self.gateway.app.metrics.connection_upgraded();
@@ -146,6 +167,10 @@ impl Application for Client {
                 SessionError::SlowConsumer
             }
             Cut::TooManyPackets => SessionError::RateLimited,
+            Cut::Overload => {
+                self.gateway.app.metrics.limits.refused(Limit::IncompleteTotal);
+                SessionError::Unavailable
+            }
         };
         self.ending = Some(error);
         self.sessions.last_words(&self.gateway, error, out);
@@ -155,6 +180,13 @@ impl Application for Client {
         let why = self.ending.map_or(reason.as_str(), SessionError::code);
         self.sessions.close(&self.gateway, now, why);
         self.gateway.app.metrics.connection_closed(name_of(self.transport), reason.as_str());
+    }
+}
+
+impl Drop for Client {
+    /// However it ends, by a panic too, others may have its place.
+    fn drop(&mut self) {
+        self.gateway.app.overload.leave(&mut self.place);
     }
 }
 

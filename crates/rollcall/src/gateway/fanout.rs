@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engineio::server::outbox::encode_text;
-use engineio::server::{Outbox, spawn};
+use engineio::server::{Budget, Outbox, spawn};
 use socketio::event;
 
 use super::frames::{FRAME_BYTES, ITEM_BYTES, encode_message, encode_update, welcome};
 use super::items::encode_item;
 use super::sessions::NAMESPACE;
 use crate::clock::Clock;
+use crate::overload::Limit;
 use crate::registry::user::Burst;
 use crate::registry::{Roster, Session, SocketId, User};
 use crate::telemetry::metrics::Metrics;
@@ -22,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 pub(super) struct Fanout {
     clock: Clock,
     metrics: Arc<Metrics>,
+    waiting: Arc<Budget>,
 }
 
 /// What one session, or the server, says to others of the same user.
@@ -66,8 +68,8 @@ enum Timing {
 }
 
 impl Fanout {
-    pub(super) fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { clock, metrics }
+    pub(super) fn new(clock: Clock, metrics: Arc<Metrics>, waiting: Arc<Budget>) -> Self {
+        Self { clock, metrics, waiting }
     }
 
     /// A session has joined: its CONNECT, its `ready`, and in the same breath the `update` of all, its own included. Its
@@ -134,7 +136,7 @@ impl Fanout {
                 out.push(b'}');
             });
         });
-        let frame = Bytes::from(frame);
+        let frame = self.waiting.frame(frame);
         let is_told = |other: &&Session| other.grant.login != new.grant.login && other.connected_at <= since;
         for session in roster.sessions().iter().filter(is_told) {
             if let Some(mailbox) = &session.mailbox {
@@ -150,8 +152,13 @@ impl Fanout {
         if meant.peek().is_none() {
             return 0;
         }
-        let frames = encode_message(message);
-        // A message comes at most once: whose queue is full goes without, and is not cut for what others send.
+        // A message comes at most once: whose queue is full goes without, and is not cut for what others send. So does
+        // everybody while too much waits for all clients together.
+        if self.waiting.is_full() {
+            self.metrics.limits.refused(Limit::MailboxesTotal);
+            return 0;
+        }
+        let frames = self.waiting.frame(encode_message(message));
         let is_taken = |session: &&Session| {
             session.mailbox.as_ref().is_some_and(|mailbox| mailbox.offer(frames.clone()))
         };
@@ -186,7 +193,7 @@ impl Fanout {
         roster.burst().last_told = Some(now);
         let mut frame = Vec::with_capacity(FRAME_BYTES + ITEM_BYTES * roster.sessions().len());
         encode_update(roster, list, &mut frame);
-        let frame = Arc::new(Bytes::from(frame));
+        let frame = Arc::new(self.waiting.frame(frame));
         for session in roster.sessions() {
             if except != Some(&session.id)
                 && let Some(mailbox) = &session.mailbox

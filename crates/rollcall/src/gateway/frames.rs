@@ -1,6 +1,5 @@
 //! Lists and messages as frames, encoded once for all who get them. Does not know: who that is.
 
-use bytes::Bytes;
 use engineio::server::Outbox;
 use engineio::server::outbox::{encode_binary, encode_text};
 use socketio::connection::encode_connected;
@@ -13,7 +12,7 @@ use crate::clock::encode_iso8601;
 use crate::registry::{Roster, SocketId};
 
 /// The text and the attachments behind it as one piece: nothing comes between them.
-pub(super) fn encode_message(message: &Message<'_>) -> Bytes {
+pub(super) fn encode_message(message: &Message<'_>) -> Vec<u8> {
     let attachments = message.attachments.iter().map(|data| data.len() + FRAME_HEADER_BYTES).sum::<usize>();
     let mut frames = Vec::with_capacity(MESSAGE_BYTES + message.data.len() + attachments);
     encode_text(&mut frames, |out| {
@@ -39,7 +38,7 @@ pub(super) fn encode_message(message: &Message<'_>) -> Bytes {
     for data in message.attachments {
         encode_binary(&mut frames, data);
     }
-    frames.into()
+    frames
 }
 
 /// CONNECT and `ready` of a session. Gives the list as JSON, for the `update` that follows: it is encoded once.

@@ -38,7 +38,8 @@ impl std::fmt::Debug for Given {
 }
 
 impl Greeting {
-    pub(super) fn read(app: &App, opening: &Opening<'_>) -> Self {
+    /// `address` is the client's.
+    pub(super) fn read(app: &App, opening: &Opening<'_>, address: IpAddr) -> Self {
         let text = |name| opening.headers.get(name).map(|value| lossy(value.as_bytes()));
         // One line is all there may be (RFC 9110 section 5.3): several are there and are no token.
         let header_token = match opening.headers.get_all(AUTHORIZATION).iter().count() {
@@ -53,7 +54,6 @@ impl Greeting {
                 _ => {}
             }
         }
-        let address = app.client_addresses.find(opening.peer, opening.headers);
         let user_agent = text(USER_AGENT).unwrap_or_default();
         let user_agent = clean_user_agent(&user_agent);
         Self {

@@ -74,6 +74,10 @@ impl Kept {
         self.messages.len() <= KEPT_MESSAGES && self.bytes <= max_bytes
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
         self.messages.iter().map(Owned::as_message)
     }

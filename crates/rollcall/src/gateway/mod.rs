@@ -37,6 +37,7 @@ use engineio::server::{Factory, Mailbox, Opening, Rejection};
 use socketio::Connection;
 
 use crate::app::App;
+use crate::overload::Limit;
 use connection::Client;
 use greeting::Greeting;
 use lifetime::Lifetimes;
@@ -49,6 +50,8 @@ use sessions::Sessions;
 pub struct Gateway {
     app: Arc<App>,
     socketio: socketio::Config,
+    /// For those who come while many have not been let in yet.
+    hurried: socketio::Config,
     lifetimes: Lifetimes,
     naming: Naming,
     newcomers: Newcomers,
@@ -62,15 +65,17 @@ impl Gateway {
     /// A gateway over the presence of `app`.
     pub fn new(app: Arc<App>) -> Arc<Self> {
         device::warm_up();
+        let socketio = socketio::Config {
+            namespaces: &[sessions::NAMESPACE],
+            max_attachment_bytes: app.config.limits.max_payload.get(),
+            ..socketio::Config::default()
+        };
         Arc::new(Self {
             lifetimes: Lifetimes::new(&app.config.identity, &app.clock),
             naming: Naming::new(),
             newcomers: Newcomers::new(),
-            socketio: socketio::Config {
-                namespaces: &[sessions::NAMESPACE],
-                max_attachment_bytes: app.config.limits.max_payload.get(),
-                ..socketio::Config::default()
-            },
+            hurried: socketio::Config { connect_timeout: HURRIED_CONNECT, ..socketio.clone() },
+            socketio,
             closed: AtomicBool::new(false),
             complained_at: Mutex::default(),
             app,
@@ -134,20 +139,48 @@ impl Factory for Clients {
                 why: "server_shutdown",
             });
         }
-        let greeting = Greeting::read(&gateway.app, opening);
+        let (app, overload) = (&gateway.app, &gateway.app.overload);
+        let address = app.client_addresses.find(opening.peer, opening.headers);
+        let place = overload.enter(address).map_err(rejection)?;
+        let greeting = Greeting::read(app, opening, address);
         let sessions = Sessions::new(mailbox.clone(), greeting);
-        let connection = Connection::new(&gateway.socketio, now);
-        Ok(Client::new(gateway.clone(), connection, sessions, opening.transport))
+        let config = if overload.is_in_a_hurry() { &gateway.hurried } else { &gateway.socketio };
+        let connection = Connection::new(config, now);
+        Ok(Client::new(gateway.clone(), connection, sessions, opening.transport, place))
     }
 
     fn on_refused(&self, why: &'static str) {
         self.0.app.metrics.request_refused(why);
+        if let Some(limit) = Limit::ALL.into_iter().find(|limit| limit.as_str() == why) {
+            self.0.app.metrics.limits.refused(limit);
+        }
         if why == "foreign_sid" {
             self.0.complain_of_balancer();
         }
     }
 }
 
+/// How a client that finds no place is told to come back.
+fn rejection(limit: Limit) -> Rejection {
+    let (status, retry_after) = match limit {
+        // One that is there already has to go first.
+        Limit::ConnectionsPerAddress => (429, RETRY_AFTER_ADDRESS),
+        Limit::Handshakes
+        | Limit::MailboxesTotal
+        | Limit::IncompleteTotal
+        | Limit::Descriptors
+        | Limit::HashQueue => (503, RETRY_AFTER_OVERLOAD),
+    };
+    Rejection { status, retry_after, close_connection: true, why: limit.as_str() }
+}
+
+/// Time to join a namespace while half of all handshakes that may be are under way: some round trips of a phone, and one to
+/// whoever gives it a token.
+const HURRIED_CONNECT: Duration = Duration::from_secs(5);
+/// Seconds: sockets of an address come and go slowly.
+const RETRY_AFTER_ADDRESS: u32 = 10;
+/// Seconds: those who were there first are let in, or gone, by then.
+const RETRY_AFTER_OVERLOAD: u32 = 5;
 /// Seconds: another node, or this one after its restart, is there by then.
 const RETRY_AFTER_SHUTDOWN: u32 = 2;
 /// Between two complaints of one kind.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engineio::server::pace::Rate;
-use engineio::server::{Mailbox, Outbox};
+use engineio::server::{Budget, Mailbox, Outbox};
 
 use super::codes::SessionError;
 use super::fanout::{Fanout, Message, Receivers};
@@ -60,11 +60,12 @@ impl Ended {
 }
 
 impl Presence {
-    /// Nobody is there. With `changes` this is one of several nodes.
+    /// Nobody is there. What waits for sessions is counted in `waiting`. With `changes` this is one of several nodes.
     pub fn new(
         limits: &LimitsConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
+        waiting: Arc<Budget>,
         changes: Option<Arc<Changes>>,
     ) -> Self {
         let now = clock.now();
@@ -78,7 +79,7 @@ impl Presence {
                 None => Registry::memory(caps),
                 Some(changes) => Registry::cluster(caps, changes),
             },
-            fanout: Arc::new(Fanout::new(clock, metrics.clone())),
+            fanout: Arc::new(Fanout::new(clock, metrics.clone(), waiting)),
             agents: Interner::default(),
             metrics,
             complained_at: Mutex::new(None),

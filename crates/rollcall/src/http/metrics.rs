@@ -16,6 +16,7 @@ use crate::app::App;
     (status = 500, description = "internal_error"),
 ))]
 pub(super) async fn handle(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.measure_limits();
     let text = app.metrics.encode().map_err(|_| Problem::internal())?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::limit_metrics::LimitMetrics;
 use super::registry_metrics::RegistryMetrics;
 
 /// All metrics of the process. Labels are `&'static str`, so that no client can make a new one.
@@ -33,6 +34,8 @@ pub struct Metrics {
     slow_consumers: Counter,
     /// Of a node that meets others.
     pub cluster: RegistryMetrics,
+    /// Of the limits that hold for the whole process.
+    pub limits: LimitMetrics,
 }
 
 impl Metrics {
@@ -75,6 +78,7 @@ impl Metrics {
             slow_consumers.clone(),
         );
         let cluster = RegistryMetrics::new(&mut registry);
+        let limits = LimitMetrics::new(&mut registry);
 
         Self {
             websocket_connections: connections.get_or_create_owned(&[("transport", "websocket")]),
@@ -91,6 +95,7 @@ impl Metrics {
             revocation_lag,
             slow_consumers,
             cluster,
+            limits,
         }
     }
 
@@ -231,6 +236,7 @@ const LAG_BUCKETS: [f64; 8] = [0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overload::Limit;
 
     #[test]
     fn every_metric_is_written_under_its_documented_name() {
@@ -249,6 +255,8 @@ mod tests {
         metrics.update_told(Duration::from_millis(2));
         metrics.slow_consumer();
         metrics.revocation_learned(Duration::from_millis(1500));
+        metrics.limits.refused(Limit::Handshakes);
+        metrics.limits.set(Limit::Handshakes, Some(3), 16384);
         let text = metrics.encode().unwrap();
         for line in [
             "rollcall_sessions 1",
@@ -267,6 +275,10 @@ mod tests {
             "rollcall_revocation_lag_seconds_bucket{le=\"2.5\"} 1",
             "rollcall_registry_up 1",
             "rollcall_slow_consumers_total 1",
+            "rollcall_limit_refusals_total{limit=\"handshakes\"} 1",
+            "rollcall_limit_refusals_total{limit=\"descriptors\"} 0",
+            "rollcall_limit_used{limit=\"handshakes\"} 3",
+            "rollcall_limit_max{limit=\"handshakes\"} 16384",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");

@@ -81,6 +81,10 @@ impl Served {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

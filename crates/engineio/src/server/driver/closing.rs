@@ -1,9 +1,11 @@
 //! The end of a session: its last words, and a bounded wait for the client to take them.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::super::application::{Application, Cut, Factory, Goodbye};
+use super::super::budget::Budget;
 use super::super::outbox::Outbox;
 use super::super::slot::{Reply, Request};
 use super::super::transport::Transport;
@@ -50,10 +52,12 @@ impl<F: Factory> Driver<F> {
                     Cut::TooManyPackets => {
                         (CloseReason::Violation(Violation::TooManyPackets), Some(Goodbye::Abrupt))
                     }
+                    Cut::Overload => (CloseReason::Overloaded, Some(Goodbye::Abrupt)),
                 }
             }
         };
         self.mailbox.shut();
+        self.transport.forget_incomplete();
         self.application.on_closed(now, reason);
         let deadline = now + self.server.config.closing_wait;
         let said = self.say_goodbye(now, reason, goodbye);
@@ -76,7 +80,7 @@ impl<F: Factory> Driver<F> {
             Transport::WebSocket(websocket) => {
                 let mut close = Vec::new();
                 frame::encode_close(reason.close_code(), &mut close);
-                websocket.write(now, &close).is_err()
+                websocket.write(now, &close, &self.server.config.waiting).is_err()
             }
             Transport::Polling(polling) => {
                 polling.candidate = None;
@@ -126,7 +130,9 @@ impl<F: Factory> Driver<F> {
                     Poll::Pending => Progress::Wait,
                 }
             }
-            Transport::Polling(polling) => step_polling(polling, closing.farewell, context),
+            Transport::Polling(polling) => {
+                step_polling(polling, closing.farewell, context, &self.server.config.waiting)
+            }
         };
         match progress {
             Progress::Wait if news => Progress::More,
@@ -135,7 +141,12 @@ impl<F: Factory> Driver<F> {
     }
 }
 
-fn step_polling(polling: &mut Polling, farewell: Farewell, context: &mut Context<'_>) -> Progress {
+fn step_polling(
+    polling: &mut Polling,
+    farewell: Farewell,
+    context: &mut Context<'_>,
+    waiting: &Arc<Budget>,
+) -> Progress {
     if polling.poll_cancelled(context).is_ready() {
         return Progress::Done;
     }
@@ -156,7 +167,7 @@ fn step_polling(polling: &mut Polling, farewell: Farewell, context: &mut Context
         Some(Request::BrokenPost(_)) => return Progress::Done,
         None => {}
     }
-    match (polling.has_poll(), polling.answer_with_waiting()) {
+    match (polling.has_poll(), polling.answer_with_waiting(waiting)) {
         (false, _) => progress,
         (true, true) => Progress::More,
         (true, false) => {

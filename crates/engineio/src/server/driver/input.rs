@@ -57,13 +57,31 @@ impl<F: Factory> Driver<F> {
         Ok(())
     }
 
+    /// Counts what is held of messages that are not whole yet. Who needs more than is left is cut; of an upgrade only the
+    /// candidate.
+    pub(super) fn hold_incomplete(&mut self, now: Instant) -> Result<(), End> {
+        loop {
+            let budget = &self.server.config.incomplete;
+            let max = self.server.incomplete_max(self.application.is_established());
+            if self.transport.hold_incomplete(budget, max, self.application.incomplete_bytes()) {
+                return Ok(());
+            }
+            match &self.transport {
+                Transport::Polling(polling) if polling.candidate.is_some() => {
+                    self.drop_candidate(now, CloseReason::Overloaded.close_code());
+                }
+                Transport::Polling(_) | Transport::WebSocket(_) => return Err(End::Cut(Cut::Overload)),
+            }
+        }
+    }
+
     /// The candidate goes; the session stays on polling.
     pub(super) fn drop_candidate(&mut self, now: Instant, code: u16) {
         self.session.handle_candidate_lost();
         if let Transport::Polling(polling) = &mut self.transport
             && let Some(candidate) = polling.candidate.take()
         {
-            candidate.refuse(now, code);
+            candidate.refuse(now, code, &self.server.config.waiting);
         }
     }
 
@@ -92,7 +110,7 @@ impl<F: Factory> Driver<F> {
             Request::Upgraded(websocket) => {
                 match self.session.handle_candidate(&self.server.config.protocol, now) {
                     true => polling.candidate = Some(websocket),
-                    false => websocket.refuse(now, 1008),
+                    false => websocket.refuse(now, 1008, &self.server.config.waiting),
                 }
                 Ok(())
             }
@@ -231,14 +249,14 @@ impl<F: Factory> Driver<F> {
             },
             Item::Ping(data) => {
                 frame::encode(Opcode::Pong, data, &mut reply);
-                return candidate.write(now, &reply).is_ok();
+                return candidate.write(now, &reply, &self.server.config.waiting).is_ok();
             }
             Item::Nothing => return true,
             Item::Binary(_) | Item::Close(_) => CandidateStep::Abandoned,
         };
         match step {
             CandidateStep::Probed => {
-                if candidate.write(now, &reply).is_err() {
+                if candidate.write(now, &reply, &self.server.config.waiting).is_err() {
                     self.drop_candidate(now, 1000);
                     return false;
                 }

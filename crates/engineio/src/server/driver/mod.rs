@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::application::{Application, Cut, Factory, Goodbye};
 use super::mailbox::Mailbox;
@@ -128,7 +128,7 @@ impl<F: Factory> Driver<F> {
         });
         if let Transport::WebSocket(websocket) = &mut self.transport {
             // A failed write shows again at the first read.
-            let _ = websocket.write(now, &open);
+            let _ = websocket.write(now, &open, &self.server.config.waiting);
         }
         self.run()
     }
@@ -144,7 +144,7 @@ impl<F: Factory> Driver<F> {
                     match driver.step(now, context, buffers) {
                         Progress::More => {}
                         Progress::Wait => {
-                            driver.arm();
+                            driver.arm(now);
                             buffers.give_back();
                             return Poll::Pending;
                         }
@@ -184,6 +184,7 @@ impl<F: Factory> Driver<F> {
             self.on_news(now, buffers)?;
         }
         self.on_input(now, context, buffers, progress)?;
+        self.hold_incomplete(now)?;
         self.on_output(now, context)
     }
 
@@ -206,9 +207,9 @@ impl<F: Factory> Driver<F> {
             let flow = self.application.on_timeout(now, &mut out);
             self.follow(now, flow, out)?;
         }
-        match self.transport.stalled_at(self.server.config.stall_timeout) {
-            Some(deadline) if deadline <= now => Err(End::Cut(Cut::SlowConsumer)),
-            _ => Ok(()),
+        match self.transport.owed_since().map(|since| now.saturating_duration_since(since)) {
+            Some(stalled) if stalled >= self.server.stall_timeout() => Err(End::Cut(Cut::SlowConsumer)),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -235,11 +236,16 @@ impl<F: Factory> Driver<F> {
     }
 
     /// Sees to it that the wheel wakes the session at its earliest deadline.
-    fn arm(&mut self) {
+    fn arm(&mut self, now: Instant) {
         let deadline = match &self.closing {
             Some(closing) => closing.deadline,
             None => {
-                [self.application.next_timeout(), self.transport.stalled_at(self.server.config.stall_timeout)]
+                // Whether there is too much of everything is asked again each second.
+                let looks_again = self
+                    .transport
+                    .owed_since()
+                    .map(|since| (since + self.server.config.stall_timeout).min(now + PRESSED));
+                [self.application.next_timeout(), looks_again]
                     .into_iter()
                     .flatten()
                     .fold(self.session.next_timeout(&self.server.config.protocol), Instant::min)
@@ -264,6 +270,8 @@ impl<F: Factory> Drop for Driver<F> {
     }
 }
 
+/// How long a client may take no byte while too much waits for all of them together: some round trips of a phone.
+pub(super) const PRESSED: Duration = Duration::from_secs(1);
 /// Of an open packet and its frame.
 const OPEN_BYTES: usize = 160;
 /// A list of a thousand sessions is seldom longer.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::application::{Cut, Factory, Flow};
+use super::super::application::{Application, Cut, Factory, Flow};
 use super::super::outbox::Outbox;
 use super::super::transport::Transport;
 use super::{Driver, End};
@@ -14,7 +14,7 @@ use crate::CloseReason;
 impl<F: Factory> Driver<F> {
     /// What the client is owed: first what was left over, then the mailbox, which conflates as long as it may.
     pub(super) fn on_output(&mut self, now: Instant, context: &mut Context<'_>) -> Result<(), End> {
-        let bound = self.server.config.mailbox_bytes;
+        let bound = self.server.mailbox_bytes();
         match &mut self.transport {
             Transport::WebSocket(websocket) => loop {
                 match websocket.poll_flush(context, now) {
@@ -30,11 +30,12 @@ impl<F: Factory> Driver<F> {
                 }
             },
             Transport::Polling(polling) => {
+                polling.slot.set_established(self.application.is_established());
                 if polling.has_poll() {
                     while let Some(frame) = self.mailbox.take_frame() {
                         polling.queue(frame, false);
                     }
-                    if !polling.answer_with_waiting() && self.session.is_probed() {
+                    if !polling.answer_with_waiting(&self.server.config.waiting) && self.session.is_probed() {
                         polling.answer_noop();
                     }
                 }
@@ -65,12 +66,13 @@ impl<F: Factory> Driver<F> {
         if frames.is_empty() {
             return Ok(());
         }
+        let waiting = &self.server.config.waiting;
         match &mut self.transport {
-            Transport::WebSocket(websocket) => websocket.write(now, frames).map_err(lost),
+            Transport::WebSocket(websocket) => websocket.write(now, frames, waiting).map_err(lost),
             Transport::Polling(polling) => {
                 let (first, own) = frames.split_at(payload_break.unwrap_or(frames.len()));
-                polling.queue(Bytes::copy_from_slice(first), false);
-                polling.queue(Bytes::copy_from_slice(own), true);
+                polling.queue(waiting.frame(first.to_vec()), false);
+                polling.queue(waiting.frame(own.to_vec()), true);
                 Ok(())
             }
         }
@@ -79,7 +81,7 @@ impl<F: Factory> Driver<F> {
     /// Sends what a batch of messages was answered with so far, when it is much: a few bytes that ask for many long
     /// answers hold no more than a client that asks for one after the other.
     pub(super) fn relieve(&mut self, now: Instant, out: &mut Outbox<'_>) -> Result<(), End> {
-        let bound = self.server.config.mailbox_bytes;
+        let bound = self.server.mailbox_bytes();
         if out.as_frames().len() <= bound {
             return Ok(());
         }
@@ -89,7 +91,7 @@ impl<F: Factory> Driver<F> {
             Transport::WebSocket(websocket) => websocket.owed_replies() > bound,
             Transport::Polling(polling) => {
                 if polling.has_poll() {
-                    polling.answer_with_waiting();
+                    polling.answer_with_waiting(&self.server.config.waiting);
                 }
                 polling.overflows(bound)
             }

@@ -12,6 +12,7 @@ use super::websocket::WebSocket;
 use crate::frame::{self, Opcode};
 use crate::handshake::Refusal;
 use crate::payload;
+use crate::server::budget::{Budget, Held};
 use crate::server::sids::SidKey;
 use crate::server::slot::{Reply, Slot};
 
@@ -22,6 +23,8 @@ pub(in crate::server) struct Polling {
     pub(in crate::server) slot: Arc<Slot>,
     /// The WebSocket that wants to take the session over.
     pub(in crate::server) candidate: Option<WebSocket>,
+    /// What is counted of messages that are not whole yet.
+    pub(in crate::server) held: Option<Held>,
     get: Option<oneshot::Sender<Reply>>,
     waiting: VecDeque<Chunk>,
     waiting_bytes: usize,
@@ -36,7 +39,7 @@ struct Chunk {
 
 impl Polling {
     pub(in crate::server) fn new(key: SidKey, slot: Arc<Slot>) -> Self {
-        Self { key, slot, candidate: None, get: None, waiting: VecDeque::new(), waiting_bytes: 0 }
+        Self { key, slot, candidate: None, held: None, get: None, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
     /// Takes a poll; gives it back when one waits already.
@@ -87,8 +90,9 @@ impl Polling {
         std::mem::take(&mut self.waiting).into_iter().map(|chunk| chunk.frames)
     }
 
-    /// Answers the poll that waits with what there is. `false` when there is no poll, or nothing to say.
-    pub(in crate::server) fn answer_with_waiting(&mut self) -> bool {
+    /// Answers the poll that waits with what there is, which counts as `waiting` until it is written. `false` when there is no
+    /// poll, or nothing to say.
+    pub(in crate::server) fn answer_with_waiting(&mut self, waiting: &Arc<Budget>) -> bool {
         if self.get.is_none() || self.waiting.is_empty() {
             return false;
         }
@@ -97,7 +101,7 @@ impl Polling {
             self.waiting_bytes -= chunk.frames.len();
             append_packets(&chunk.frames, &mut body);
         }
-        self.answer(Reply::Payload(body.into()))
+        self.answer(Reply::Payload(waiting.frame(body)))
     }
 
     /// Ends the poll that waits with a noop.
@@ -170,7 +174,7 @@ mod tests {
     fn poll(polling: &mut Polling) -> String {
         let (sender, mut receiver) = oneshot::channel();
         polling.hold(sender).unwrap();
-        polling.answer_with_waiting();
+        polling.answer_with_waiting(&Budget::unbounded());
         match receiver.try_recv() {
             Ok(Reply::Payload(body)) => String::from_utf8(body.to_vec()).unwrap(),
             other => format!("{other:?}"),

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::fragments::Assembler;
 use crate::frame;
+use crate::server::budget::{Budget, Held};
 
 /// A socket after its HTTP upgrade. Idle it owns nothing but the stream.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(in crate::server) struct WebSocket {
 struct Kept {
     input: Option<Input>,
     output: Option<Output>,
+    /// What is counted of messages that are not whole yet.
+    held: Option<Held>,
 }
 
 /// What was read and is not a whole message yet.
@@ -53,7 +57,7 @@ impl WebSocket {
             assembler: Assembler::default(),
             unseen: true,
         });
-        let kept = input.map(|input| Box::new(Kept { input: Some(input), output: None }));
+        let kept = input.map(|input| Box::new(Kept { input: Some(input), ..Kept::default() }));
         Self { stream, kept }
     }
 
@@ -89,12 +93,43 @@ impl WebSocket {
         }
     }
 
-    /// Writes at once what the socket takes and queues a copy of the rest.
-    pub(in crate::server) fn write(&mut self, now: Instant, bytes: &[u8]) -> io::Result<()> {
+    /// Bytes that are kept of a message whose end has not come.
+    pub(in crate::server) fn incomplete_bytes(&self) -> usize {
+        let input = self.kept.as_ref().and_then(|kept| kept.input.as_ref());
+        input.map_or(0, |input| input.bytes.len() + input.assembler.incomplete_bytes())
+    }
+
+    /// Has what is counted of such messages changed; `false` when there is no room for it.
+    pub(in crate::server) fn hold(&mut self, change: impl FnOnce(&mut Option<Held>) -> bool) -> bool {
+        let mut held = self.kept.as_mut().and_then(|kept| kept.held.take());
+        let fits = change(&mut held);
+        if held.is_some() {
+            self.kept.get_or_insert_default().held = held;
+        } else {
+            self.release();
+        }
+        fits
+    }
+
+    /// Nothing more is taken in: drops what is kept of a message whose end has not come.
+    pub(in crate::server) fn forget_incomplete(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            (kept.input, kept.held) = (None, None);
+        }
+        self.release();
+    }
+
+    /// Writes at once what the socket takes and queues a copy of the rest, which counts as `waiting`.
+    pub(in crate::server) fn write(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        waiting: &Arc<Budget>,
+    ) -> io::Result<()> {
         let caught_up = self.output().is_none();
         let written = self.try_write(bytes)?;
         if written < bytes.len() {
-            let output = self.queue(now, Bytes::copy_from_slice(&bytes[written..]));
+            let output = self.queue(now, waiting.frame(bytes[written..].to_vec()));
             // One reply may be of any size, such as a long list to a session that joins: what counts is what comes on top.
             if !caught_up {
                 output.replies += bytes.len();
@@ -146,10 +181,10 @@ impl WebSocket {
     }
 
     /// Tells the peer that this socket is not wanted, and closes it.
-    pub(in crate::server) fn refuse(mut self, now: Instant, code: u16) {
+    pub(in crate::server) fn refuse(mut self, now: Instant, code: u16, waiting: &Arc<Budget>) {
         let mut close = Vec::new();
         frame::encode_close(code, &mut close);
-        let _ = self.write(now, &close); // a peer that has gone needs no goodbye
+        let _ = self.write(now, &close, waiting); // a peer that has gone needs no goodbye
     }
 
     /// Bytes of replies that were queued on top of others since the socket last took all: what a client that asks and
@@ -194,6 +229,6 @@ impl WebSocket {
 
     /// Nothing is held for what has caught up.
     fn release(&mut self) {
-        self.kept.take_if(|kept| kept.input.is_none() && kept.output.is_none());
+        self.kept.take_if(|kept| kept.input.is_none() && kept.output.is_none() && kept.held.is_none());
     }
 }

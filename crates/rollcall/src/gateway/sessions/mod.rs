@@ -159,6 +159,20 @@ impl Sessions {
         }
     }
 
+    /// Whether the client is one that was let in.
+    pub(super) fn is_inside(&self) -> bool {
+        matches!(self.state, State::In(_))
+    }
+
+    /// Bytes of what is kept of a client that waits for its answer.
+    pub(super) fn kept_bytes(&self) -> usize {
+        match &self.state {
+            State::Judging(judging) => judging.auth.0.len() + judging.kept.bytes(),
+            State::Entering(entering) => entering.kept.bytes(),
+            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => 0,
+        }
+    }
+
     /// The client asks for something.
     pub(super) fn on_event(
         &mut self,
