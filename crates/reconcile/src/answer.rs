@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::call::{Call, CallId, Failed, NodeId, Reply};
+use crate::call::{Call, CallId, Event, Failed, NodeId, Reply};
 use crate::lease::Outcome;
 use crate::reconcile::{Reconciler, Timer};
+use crate::session::Entry;
 use crate::trust::Channel;
 use crate::user::User;
 use crate::work::{Pending, Sent};
@@ -49,7 +50,8 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
             (Pending::UsersOf(node), Reply::Users(users, cursor)) => {
                 self.reaper.handle_page(node, Some((users, cursor)), self.random);
             }
-            (Pending::Reap { node, user }, Reply::Reaped { revision, holders }) => {
+            (Pending::Reap { node, user }, Reply::Reaped { revision, holders, lost }) => {
+                self.tell_lost(&user, lost);
                 self.reaped(node, user, revision, holders);
             }
             (Pending::RemoveDead(node), Reply::Done) => self.reaper.handle_removed(node),
@@ -187,6 +189,15 @@ impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
         }
         if let Some(call) = self.reaper.handle_reaped(node, user, true) {
             self.backlog.push_back((Pending::RemoveDead(node), call));
+        }
+    }
+
+    /// What this node has had under a former id is its caller's affair.
+    pub(crate) fn tell_lost(&mut self, user: &U, lost: Vec<Entry<S, I>>) {
+        for entry in lost {
+            if !self.lease.is_own(entry.node) {
+                self.events.push_back(Event::Lost { user: user.clone(), entry });
+            }
         }
     }
 

@@ -137,6 +137,8 @@ pub enum Reply<U, S, I> {
         revision: u64,
         /** The nodes in the list, and the owners of sessions that have been ended. */
         holders: Vec<NodeId>,
+        /** As in [`Synced::lost`]. */
+        lost: Vec<Entry<S, I>>,
     },
 }
 
@@ -159,6 +161,8 @@ pub struct Synced<S, I> {
     /// Other nodes that have not seen yet that a session of theirs has been ended, or that Redis has lost all that they
     /// have said of this user.
     pub owners: Vec<NodeId>,
+    /// Sessions that were in the list until now and whose node is dead. Whoever drops them gets them, and nobody else.
+    pub lost: Vec<Entry<S, I>>,
 }
 
 /// Why a call gave nothing.
@@ -233,5 +237,13 @@ pub enum Event<U, S, I> {
         session: S,
         /** Why. */
         why: Why,
+    },
+    /// This session was on another node, which has died; it is in no list any more. Told on one node, once; nowhere when
+    /// the reply of Redis was lost. A node that was only cut off may come back with it.
+    Lost {
+        /** Whose. */
+        user: U,
+        /** Which. */
+        entry: Entry<S, I>,
     },
 }

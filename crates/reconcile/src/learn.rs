@@ -11,6 +11,7 @@ use crate::work::Pending;
 
 impl<U: Clone + Ord, S: Clone + Ord, I: Clone + Eq> Reconciler<U, S, I> {
     pub(crate) fn synced(&mut self, node: NodeId, user: U, round: u64, held: u64, mut synced: Synced<S, I>) {
+        self.tell_lost(&user, std::mem::take(&mut synced.lost));
         let is_made = node == self.lease.node() && self.lease.is_held(self.now) && !synced.is_stale;
         if !is_made {
             // Made under a lease that has ended: others may have taken it away already.

@@ -1,4 +1,4 @@
--- Rollcall: says a node's sessions of one user, ends sessions of others, and gives the whole list back. Version 2.
+-- Rollcall: says a node's sessions of one user, ends sessions of others, and gives the whole list back. Version 3.
 -- With an empty node id it drops what is dead, and without dead ids it only reads: nothing is written then.
 --
 -- KEYS[1]  {user}:s  hash: session id -> "<node> <seq> <order> <login> <item>", or of one that has ended, until its node
@@ -17,7 +17,8 @@
 -- gives    { revision before ('0' for none), revision now, '1' if nothing was written for it came too late,
 --            { session, value, session, value, … }, { refused session, … },
 --            { session that has ended, why, … }, of this node or just said,
---            { other node of one that has ended, or of which key 1 has lost all, … } }
+--            { other node of one that has ended, or of which key 1 has lost all, … },
+--            { session, value, … } of those that were live until now and whose node is dead }
 --
 -- Releases side by side may rely on this: a value begins with the node and the seq, and the third word tells its shape,
 -- digits a session, "!" the mark of an end. What has another shape is of a later release: it is kept as long as its node
@@ -116,7 +117,7 @@ for i = first_field, #ARGV, 6 do
   named[ARGV[i]] = true
 end
 
-local refused = {}
+local refused, lost = {}, {}
 local function reply(revision, is_stale, robbed)
   local list, ends, owners = {}, {}, robbed or {}
   local is_owner = {}
@@ -136,7 +137,7 @@ local function reply(revision, is_stale, robbed)
       end
     end
   end
-  return { whole(before), whole(revision), is_stale and '1' or '0', list, refused, ends, owners }
+  return { whole(before), whole(revision), is_stale and '1' or '0', list, refused, ends, owners, lost }
 end
 
 if node == '' and dead_count == 0 and end_count == 0 then
@@ -184,6 +185,10 @@ for _, session in ipairs(names) do
     redis.call('HDEL', sessions, session)
     has_changed = has_changed or live[session] ~= nil
     if live[session] then
+      if dead[one.of] then
+        lost[#lost + 1] = session
+        lost[#lost + 1] = one.value
+      end
       take(session)
     end
     unknown[session] = nil

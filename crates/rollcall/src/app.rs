@@ -15,13 +15,15 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::gateway::presence::Presence;
+use crate::history::History;
 use crate::http::ClientAddresses;
 use crate::identity::{Identity, IssuerId, KeyError, Keys};
 use crate::ids;
 use crate::lifecycle::Lifecycle;
 use crate::overload::{Limit, Overload, descriptors};
-use crate::store::{Keep, OpenError, StorageError, Store, SuccessorKeys};
+use crate::store::{Forgotten, Keep, OpenError, StorageError, Store, SuccessorKeys};
 use crate::telemetry::metrics::Metrics;
+use crate::webhooks;
 
 /// One server's parts.
 pub struct App {
@@ -41,6 +43,8 @@ pub struct App {
     pub presence: Presence,
     /// What the process holds in all.
     pub overload: Arc<Overload>,
+    /// Who was there, on its way to the database.
+    pub(crate) history: Arc<History>,
     /// The other nodes, when there may be some.
     pub cluster: Option<Arc<Cluster>>,
     /// How far the revocations that were written down are known here.
@@ -97,6 +101,7 @@ impl App {
             Some(url) => Some(Arc::new(Cluster::new(&config, url)?)),
             None => None,
         };
+        let history = Arc::new(History::new(&config, clock.clone(), metrics.clone()));
         let changes = cluster.as_ref().map(|cluster| cluster.changes().clone());
         let overload = Arc::new(Overload::new(&config.limits));
         let waiting = overload.waiting.clone();
@@ -104,8 +109,16 @@ impl App {
             identity,
             store,
             accounts,
-            presence: Presence::new(&config.limits, clock.clone(), metrics.clone(), waiting, changes),
+            presence: Presence::new(
+                &config.limits,
+                clock.clone(),
+                metrics.clone(),
+                waiting,
+                history.clone(),
+                changes,
+            ),
             overload,
+            history,
             cluster,
             metrics,
             revocations_seen: Mutex::new(0),
@@ -121,10 +134,17 @@ impl App {
         Ok(Arc::new(app))
     }
 
-    /// What runs beside the sockets, for ever: the looks at the database, the issuers' keys. To be polled by somebody; drop
+    /// What runs beside the sockets, for ever: the looks at the database, the issuers' keys, what is written down
+    /// of sessions, webhooks. To be polled by somebody; drop
     /// it to end it.
     pub async fn watch(&self) {
-        tokio::join!(self.watch_database(), self.forget_what_is_over(), self.identity.keep_keys(&self.clock));
+        tokio::join!(
+            self.watch_database(),
+            self.forget_what_is_over(),
+            self.identity.keep_keys(&self.clock),
+            self.history.watch(&self.store),
+            webhooks::deliver(self),
+        );
     }
 
     async fn watch_database(&self) {
@@ -170,12 +190,16 @@ impl App {
         let keep = Keep {
             audit: u64::from(self.config.audit.keep_days.get()) * 24 * 3600 * 1000,
             first_seen: millis(self.config.identity.max_token_ttl),
+            history: u64::from(self.config.history.keep_days) * 24 * 3600 * 1000,
         };
         loop {
             self.identity.revocations().forget_expired(self.clock.unix_seconds());
             match self.store.forget_expired(self.clock.unix_millis(), keep).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "forgot what is over"),
+                Ok(Forgotten { rows: 0, .. }) => {}
+                Ok(Forgotten { rows, owed }) => {
+                    self.metrics.webhooks.dropped(owed);
+                    tracing::debug!(rows, owed, "forgot what is over");
+                }
                 Err(error) => tracing::debug!(%error, "what is over could not be forgotten yet"),
             }
             // Nodes that were started together do not all come at once.

@@ -98,6 +98,14 @@ pub fn encode_iso8601(unix_millis: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&text);
 }
 
+/// Milliseconds since the epoch of a date (its midnight in UTC), or of a time as RFC 3339 writes it; `None` for any other
+/// text, and for what was before the epoch.
+pub fn unix_millis_of(text: &str) -> Option<u64> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let at = time::OffsetDateTime::parse(&whole, &time::format_description::well_known::Rfc3339).ok()?;
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

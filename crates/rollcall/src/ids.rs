@@ -32,6 +32,11 @@ pub fn login_id() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<16>())
 }
 
+/// The id of one event for webhooks, behind its prefix: 128 random bits as 22 characters of base64url.
+pub fn message_id() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<16>())
+}
+
 /// 256 random bits: one refresh token.
 pub fn refresh_token() -> [u8; 32] {
     random_bytes()

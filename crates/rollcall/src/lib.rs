@@ -1,9 +1,8 @@
 //! Rollcall: every user sees all of their live sessions, in sync.
 //!
 //! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it and
-//! `drain` ends it, [`gateway`] is
-//! what a socket's life means, [`registry`] who is there, [`cluster`] what
-//! other nodes know of that, [`identity`] judges tokens by the signatures of [`jose`],
+//! `drain` ends it, [`gateway`] is what a socket's life means, [`registry`] who is there, [`history`] who was, [`cluster`]
+//! what other nodes know of that, `webhooks` whom it is told, [`identity`] judges tokens by the signatures of [`jose`],
 //! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests.
 
 pub mod app;
@@ -12,6 +11,7 @@ mod server;
 mod drain;
 mod accepting;
 pub mod gateway;
+pub mod history;
 pub mod registry;
 pub mod cluster;
 pub mod identity;
@@ -23,6 +23,7 @@ pub mod overload;
 pub mod lifecycle;
 pub mod shutdown;
 pub mod outgoing;
+mod webhooks;
 pub mod doctor;
 pub mod telemetry;
 pub mod clock;
@@ -87,6 +88,7 @@ pub async fn run_by(
         tracing::info!(address = %ops.local_addr()?, "listening for operators");
     }
     server::serve_until(app.clone(), listener, ops, shutdown).await;
+    app.history.finish(&app.store).await;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())

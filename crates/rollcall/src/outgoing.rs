@@ -1,23 +1,26 @@
-//! HTTP requests that this program makes itself, over TLS with the machine's own root certificates: no redirects, and a
-//! connection is used once. Does not know: what is asked for, and how long an answer may take.
+//! HTTP requests that this program makes itself, over TLS with the machine's own root certificates: no redirects. Does
+//! not know: what is asked for, and how long an answer may take.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Empty;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::{Builder, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OnceCell;
 
-/// Asks.
+/// Asks, with bodies of this kind.
 #[derive(Debug)]
-pub struct Outgoing {
-    plain: Client<HttpConnector, Empty<Bytes>>,
+pub struct Outgoing<B = Empty<Bytes>> {
+    plain: Client<HttpConnector, B>,
     /// Made when it is needed first: it reads the machine's root certificates.
-    secure: OnceCell<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
+    secure: OnceCell<Client<HttpsConnector<HttpConnector>, B>>,
+    builder: Builder,
 }
 
 /// Why there is no answer.
@@ -34,11 +37,23 @@ pub enum NoAnswer {
 }
 
 impl Outgoing {
-    /// Nothing is connected yet.
+    /// Nothing is connected yet, and a connection is used once.
     pub fn new() -> Self {
+        Self::kept(0)
+    }
+}
+
+impl<B> Outgoing<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// So many connections to one place are kept for a few seconds, for the next request.
+    pub fn kept(idle: usize) -> Self {
         let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_max_idle_per_host(0);
-        Self { plain: builder.build(HttpConnector::new()), secure: OnceCell::new() }
+        builder.pool_max_idle_per_host(idle).pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
+        Self { plain: builder.build(HttpConnector::new()), secure: OnceCell::new(), builder }
     }
 
     /// Sends a request whose target is a whole `http` or `https` address; gives the answer's head, its body still to be
@@ -46,12 +61,15 @@ impl Outgoing {
     ///
     /// # Errors
     /// There is none.
-    pub async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, NoAnswer> {
+    pub async fn send(&self, mut request: Request<B>) -> Result<Response<Incoming>, NoAnswer> {
         let name = HeaderValue::from_static(concat!("rollcall/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, name);
         let answered = match request.uri().scheme_str() {
             Some("http") => self.plain.request(request).await,
-            _ => self.secure.get_or_try_init(make_secure).await?.request(request).await,
+            _ => {
+                let make = async || Ok(self.builder.build(secure_connector().await?));
+                self.secure.get_or_try_init(make).await?.request(request).await
+            }
         };
         answered.map_err(|error| NoAnswer::Unreachable(explain(&error)))
     }
@@ -64,14 +82,13 @@ impl Default for Outgoing {
 }
 
 /// The machine's own roots and not a list that is built in: an identity provider inside a company has the company's.
-async fn make_secure() -> Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, NoAnswer> {
+async fn secure_connector() -> Result<HttpsConnector<HttpConnector>, NoAnswer> {
     let made = tokio::task::spawn_blocking(|| {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)
     });
     let builder = made.await.map_err(|error| NoAnswer::NoRoots(std::io::Error::other(error)))?;
-    let connector = builder.map_err(NoAnswer::NoRoots)?.https_only().enable_http1().build();
-    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+    Ok(builder.map_err(NoAnswer::NoRoots)?.https_only().enable_http1().build())
 }
 
 /// An error with what is behind it: the outer one alone says "client error (Connect)".
@@ -84,3 +101,6 @@ pub fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
+
+/// Shorter than what usual servers keep a connection that says nothing.
+const IDLE: Duration = Duration::from_secs(3);

@@ -93,6 +93,7 @@ pub(crate) async fn serve_until(
             drain(&app, &gateway, &sockets).await
         } => deadline,
     };
+    app.presence.abandon();
     if let Some(cluster) = &app.cluster {
         cluster.leave().await;
     }

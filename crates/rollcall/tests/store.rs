@@ -14,10 +14,14 @@ mod sqlite {
         Database::sqlite()
     }
 
+    #[path = "contract/store_history.rs"]
+    mod history;
     #[path = "contract/store_logins.rs"]
     mod logins;
     #[path = "contract/store_opening.rs"]
     mod opening;
+    #[path = "contract/store_owed.rs"]
+    mod owed;
     #[path = "contract/store_revocations.rs"]
     mod revocations;
     #[path = "contract/store_users.rs"]
@@ -32,10 +36,14 @@ mod postgres {
         Database::postgres().await
     }
 
+    #[path = "contract/store_history.rs"]
+    mod history;
     #[path = "contract/store_logins.rs"]
     mod logins;
     #[path = "contract/store_opening.rs"]
     mod opening;
+    #[path = "contract/store_owed.rs"]
+    mod owed;
     #[path = "contract/store_revocations.rs"]
     mod revocations;
     #[path = "contract/store_users.rs"]

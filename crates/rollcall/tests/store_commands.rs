@@ -235,7 +235,7 @@ async fn migrate_makes_the_tables_that_a_start_without_it_asks_for() {
             command.env("ROLLCALL_IDENTITY__SECRET", SECRET).output().unwrap()
         };
         check_failure(&command(&["key", "list"]), &["schema 0", "rollcall migrate"]);
-        assert_eq!(stdout(&command(&["migrate"])), "The database has schema 2.\n");
+        assert_eq!(stdout(&command(&["migrate"])), "The database has schema 3.\n");
         assert_eq!(stdout(&command(&["key", "list"])), "");
     }
 }

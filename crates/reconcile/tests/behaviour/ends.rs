@@ -73,9 +73,8 @@ fn end_that_was_asked_for_is_told_to_the_others_by_the_owner_too() {
         (synced.before, synced.revision) = (510, 510); // nothing has changed by this
         synced.ended = vec![(1, Why::Asked)];
     });
-    let is_told = |call: &Call<u8, u8, u8>| {
-        matches!(call, Call::Publish { to, revision: 510, .. } if to == &[OTHER])
-    };
+    let is_told =
+        |call: &Call<u8, u8, u8>| matches!(call, Call::Publish { to, revision: 510, .. } if to == &[OTHER]);
     assert!(node.calls.iter().any(|(_, call)| is_told(call)), "{:?}", node.calls);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile::{Call, Message, Reply};
+use reconcile::{Call, Message, Reply, Synced};
 
 use super::node::{LEASE, Node, OTHER, entry, synced};
 
@@ -166,6 +166,21 @@ fn list_that_was_asked_for_before_a_death_is_asked_for_again() {
     node.run_for(Duration::from_secs(1));
     node.done(500);
     assert_eq!(node.sync().1.dead, [OTHER]);
+}
+
+#[test]
+fn whose_node_has_died_is_told_whatever_else_the_reply_is_worth_and_own_ones_are_not() {
+    let mut node = Node::new();
+    node.join(1);
+    let own = node.reconciler.node();
+    node.answer(|synced| synced.lost = vec![entry(200, OTHER), entry(1, own)]);
+    assert_eq!(node.lost, [200]);
+    node.join(2);
+    let (id, _) = node.sync();
+    node.now += LEASE; // too late to count
+    let lost = vec![entry(201, OTHER), entry(1, own)];
+    node.reply(id, Ok(Reply::Synced(Synced { lost, ..synced(500, 600, Vec::new()) })));
+    assert_eq!(node.lost, [200, 201]);
 }
 
 #[test]

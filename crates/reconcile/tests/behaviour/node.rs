@@ -18,6 +18,7 @@ pub struct Node {
     pub told: Vec<Snapshot<u8, u8, u8>>,
     pub refused: Vec<u8>,
     pub ended: Vec<(u8, Why)>,
+    pub lost: Vec<u8>,
     /// What the caller says is here.
     pub locals: Vec<Local<u8, u8>>,
     /// The lease of the other node is there.
@@ -41,6 +42,7 @@ impl Node {
             told: Vec::new(),
             refused: Vec::new(),
             ended: Vec::new(),
+            lost: Vec::new(),
             locals: Vec::new(),
             other_lives: true,
         };
@@ -59,6 +61,7 @@ impl Node {
                 Event::Tell(snapshot) => self.told.push(snapshot),
                 Event::Refused { session, .. } => self.refused.push(session),
                 Event::Ended { session, why, .. } => self.ended.push((session, why)),
+                Event::Lost { entry, .. } => self.lost.push(entry.session),
             }
         }
     }
@@ -168,6 +171,6 @@ pub fn login(name: &str) -> Login {
 }
 
 pub fn synced(before: u64, revision: u64, list: Vec<Entry<u8, u8>>) -> Synced<u8, u8> {
-    let (refused, ended, owners) = (Vec::new(), Vec::new(), Vec::new());
-    Synced { before, revision, is_stale: false, list, refused, ended, owners }
+    let (refused, ended, owners, lost) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Synced { before, revision, is_stale: false, list, refused, ended, owners, lost }
 }

@@ -210,7 +210,8 @@ impl Pair {
     }
 }
 
-type Shown = (u64, bool, Vec<Entry<u64, u64>>, Vec<u64>, Vec<(u64, Why)>, BTreeSet<NodeId>);
+type Shown =
+    (u64, bool, Vec<Entry<u64, u64>>, Vec<u64>, Vec<(u64, Why)>, BTreeSet<NodeId>, Vec<Entry<u64, u64>>);
 
 /// Without the order in which Redis keeps it, and without the time.
 fn shown(synced: &Synced<u64, u64>) -> Shown {
@@ -219,7 +220,9 @@ fn shown(synced: &Synced<u64, u64>) -> Shown {
     let mut ended = synced.ended.clone();
     ended.sort_unstable();
     let owners = synced.owners.iter().copied().collect();
-    (synced.before, synced.is_stale, list, synced.refused.clone(), ended, owners)
+    let mut lost = synced.lost.clone();
+    lost.sort_by_key(|entry| entry.session);
+    (synced.before, synced.is_stale, list, synced.refused.clone(), ended, owners, lost)
 }
 
 fn keys(user: u64) -> [String; 2] {

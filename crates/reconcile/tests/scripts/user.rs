@@ -63,7 +63,8 @@ pub fn fences(texts: &[Vec<u8>]) -> BTreeMap<NodeId, Fence> {
 
 pub fn synced(reply: Reply) -> Synced<u64, u64> {
     let parts = reply.list();
-    let [before, revision, is_stale, list, refused, ended, owners]: [Reply; 7] = parts.try_into().unwrap();
+    let [before, revision, is_stale, list, refused, ended, owners, lost]: [Reply; 8] =
+        parts.try_into().unwrap();
     let ended = ended.texts();
     Synced {
         before: number(&before.text()),
@@ -73,6 +74,7 @@ pub fn synced(reply: Reply) -> Synced<u64, u64> {
         refused: refused.texts().iter().map(|session| self::session(session)).collect(),
         ended: ended.chunks(2).map(|pair| (session(&pair[0]), Why::of_word(&pair[1]))).collect(),
         owners: owners.texts().iter().map(|node| self::node(node)).collect(),
+        lost: lost.texts().chunks(2).map(|pair| entry(&pair[0], &pair[1])).collect(),
     }
 }
 

@@ -53,6 +53,7 @@ impl World {
                 self.close(proc, user, session);
             }
             Event::Ended { user, session, .. } => self.close(proc, user, session),
+            Event::Lost { entry, .. } => assert_ne!(entry.node, node.reconciler.node(), "its own: {entry:?}"),
         }
     }
 }

@@ -144,7 +144,7 @@ impl Redis {
                 holders.extend(synced.owners);
                 holders.sort_unstable();
                 holders.dedup();
-                Reply::Reaped { revision: synced.revision, holders }
+                Reply::Reaped { revision: synced.revision, holders, lost: synced.lost }
             }
             Call::Publish { to, user, revision, list } => {
                 let said = match list.is_empty() {

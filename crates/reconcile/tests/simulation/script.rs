@@ -17,6 +17,7 @@ struct Run<'a> {
     sync: &'a Sync<u64, u64, u64>,
     has_changed: bool,
     refused: Vec<u64>,
+    lost: Vec<Entry<u64, u64>>,
 }
 
 /// Without `own` it only drops what is dead, and without any dead only reads.
@@ -32,7 +33,17 @@ pub fn sync(
     let marks = data.marks.entry(sync.user).or_default();
     let before = revision.revision;
     let is_stale = own.is_some_and(|own| is_stale(revision, now, own, sync));
-    let mut run = Run { live, marks, config, now, own, sync, has_changed: false, refused: Vec::new() };
+    let mut run = Run {
+        live,
+        marks,
+        config,
+        now,
+        own,
+        sync,
+        has_changed: false,
+        refused: Vec::new(),
+        lost: Vec::new(),
+    };
     let is_reader = own.is_none() && sync.dead.is_empty() && sync.ends.is_empty();
     if !is_stale && !is_reader {
         run.write();
@@ -103,6 +114,8 @@ impl Run<'_> {
             own.is_some() && node == own && sync.is_last && seq < sync.seq && !named(session)
         };
         let before = self.live.len();
+        let lost = self.live.iter().filter(|(_, value)| sync.dead.contains(&value.node));
+        self.lost.extend(lost.map(|(session, value)| entry(*session, value)));
         self.live.retain(|session, value| {
             !sync.dead.contains(&value.node) && !is_left(session, Some(value.node), value.seq)
         });
@@ -170,15 +183,12 @@ impl Run<'_> {
         let ended = self.marks.iter().filter(|(session, mark)| is_own(session, mark));
         let ended = ended.map(|(session, mark)| (*session, mark.why)).collect();
         let owners = self.marks.values().filter_map(|mark| mark.node).filter(|node| Some(*node) != self.own);
-        let list = self.live.iter().map(|(session, value)| Entry {
-            session: *session,
-            node: value.node,
-            order: value.order,
-            login: value.login.clone(),
-            item: value.item,
-        });
-        let list = list.collect();
+        let list = self.live.iter().map(|(session, value)| entry(*session, value)).collect();
         let owners = owners.collect();
-        Synced { before, revision, is_stale, list, refused: self.refused, ended, owners }
+        Synced { before, revision, is_stale, list, refused: self.refused, ended, owners, lost: self.lost }
     }
+}
+
+fn entry(session: u64, value: &Value) -> Entry<u64, u64> {
+    Entry { session, node: value.node, order: value.order, login: value.login.clone(), item: value.item }
 }

@@ -9,6 +9,7 @@ mod sessions;
 mod sessions_list;
 mod cluster;
 mod key;
+mod audit;
 mod migrate;
 mod backup;
 mod doctor;
@@ -70,6 +71,8 @@ enum Command {
     /// Keys of server-side callers
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Who ended, changed, made or erased what, when, and from where: the newest first
+    Audit(audit::AuditArgs),
     /// Bring the database up to date, for where database.migrate is off
     Migrate,
     /// Copy the SQLite database into a new file, consistent while the server runs
@@ -249,6 +252,7 @@ impl Cli {
                 | Command::Sessions(_)
                 | Command::Cluster(_)
                 | Command::Key(_)
+                | Command::Audit(_)
                 | Command::Migrate
                 | Command::Backup { .. }
                 | Command::Doctor { .. },
@@ -282,6 +286,7 @@ impl Cli {
             }
             Some(Command::Key(KeyCommand::List)) => key::list(&config),
             Some(Command::Key(KeyCommand::Revoke { name })) => key::revoke(&config, &name),
+            Some(Command::Audit(args)) => audit::audit(&config, &args),
             Some(Command::Migrate) => migrate::migrate(&config),
             Some(Command::Backup { file }) => backup::backup(&config, &file),
             Some(Command::Doctor { json }) => doctor::examine(Ok(config), json),

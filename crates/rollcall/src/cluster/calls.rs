@@ -174,19 +174,28 @@ impl Expected {
 
 /// What a script has given; `None` when it is nothing that this release knows.
 pub(super) fn synced(answer: &Value) -> Option<Synced<SocketId, Bytes>> {
-    let [before, revision, is_stale, list, refused, ended, owners, ..] = array(answer)? else { return None };
+    let [before, revision, is_stale, list, refused, ended, owners, rest @ ..] = array(answer)? else {
+        return None;
+    };
     let pairs = |of: &Value| -> Option<Vec<(SocketId, Bytes)>> {
         let (pairs, []) = array(of)?.as_chunks::<2>() else { return None };
         Some(pairs.iter().filter_map(|[id, value]| Some((socket_id(id)?, bytes(value)?))).collect())
+    };
+    let entries = |of: &Value| -> Option<Vec<Entry<SocketId, Bytes>>> {
+        Some(pairs(of)?.into_iter().filter_map(|(session, value)| entry(session, &value)).collect())
     };
     Some(Synced {
         before: number(before)?,
         revision: number(revision)?,
         is_stale: text(is_stale)? == "1",
-        list: pairs(list)?.into_iter().filter_map(|(session, value)| entry(session, &value)).collect(),
+        list: entries(list)?,
         refused: array(refused)?.iter().filter_map(socket_id).collect(),
         ended: pairs(ended)?.into_iter().map(|(session, why)| (session, Why::of_word(&why))).collect(),
         owners: array(owners)?.iter().filter_map(|node| parse_node(text(node)?)).collect(),
+        lost: match rest.first() {
+            Some(lost) => entries(lost)?,
+            None => Vec::new(),
+        },
     })
 }
 
@@ -207,7 +216,7 @@ fn reaped(synced: Synced<SocketId, Bytes>) -> Reply {
     let mut holders: Vec<NodeId> = listed.chain(synced.owners).collect();
     holders.sort_unstable();
     holders.dedup();
-    Reply::Reaped { revision: synced.revision, holders }
+    Reply::Reaped { revision: synced.revision, holders, lost: synced.lost }
 }
 
 fn users(answer: &Value) -> Option<Reply> {

@@ -1,8 +1,8 @@
 //! Where an issuer's keys are fetched from: an address that nobody on the way can answer for.
 
-use std::net::IpAddr;
-
 use http::Uri;
+
+use super::web_address::{self, Wrong};
 
 /// An `https` address; `http` only to this machine, or where it is allowed expressly.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,21 +15,13 @@ pub struct JwksUrl {
 impl JwksUrl {
     /// Reads an address; what is wrong with it, and what is allowed, otherwise.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| NOT_AN_ADDRESS)?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(NOT_AN_ADDRESS)?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("with a user or password; allowed: an https:// address without them");
-        }
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if allow_http || is_this_machine(host) => {}
-            Some("http") => {
-                return Err(
-                    "which anybody on the way could answer; allowed: https://, or http:// to this machine, or with jwks_allow_http = true",
-                );
+        let uri = web_address::parse(text, allow_http).map_err(|wrong| match wrong {
+            Wrong::NoAddress => "which is no web address; allowed: an https:// address",
+            Wrong::WithUser => "with a user or password; allowed: an https:// address without them",
+            Wrong::Plain => {
+                "which anybody on the way could answer; allowed: https://, or http:// to this machine, or with jwks_allow_http = true"
             }
-            Some(_) | None => return Err(NOT_AN_ADDRESS),
-        }
+        })?;
         Ok(Self { uri, text: text.to_owned(), allow_http })
     }
 
@@ -48,13 +40,6 @@ impl JwksUrl {
         self.allow_http
     }
 }
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
-}
-
-const NOT_AN_ADDRESS: &str = "which is no web address; allowed: an https:// address";
 
 #[cfg(test)]
 mod tests {

@@ -175,7 +175,7 @@ fn environment_layer(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
         let (section, key) = match name.split_once("__") {
             Some(parts) => parts,
-            None if name == DATA_DIR => ("", name),
+            None if TOP_LEVEL.contains(&name) => ("", name),
             None => continue,
         };
         let key_name =
@@ -260,7 +260,8 @@ fn place(source_name: &str, key: &str) -> String {
 pub(super) const DEFAULT_FILE: &str = "rollcall.toml";
 const PREFIX: &str = "ROLLCALL_";
 const CONFIG_VARIABLE: &str = "ROLLCALL_CONFIG";
-const DATA_DIR: &str = "DATA_DIR";
+/// The keys outside a section.
+const TOP_LEVEL: [&str; 2] = ["DATA_DIR", "WEBHOOKS"];
 const ENVIRONMENT: &str = "environment";
 
 /// Keys that may also be given as `NAME_file`.

@@ -13,6 +13,7 @@ mod accounts;
 mod audit;
 mod database;
 mod heartbeat;
+mod history;
 mod http;
 mod identity;
 mod issuers;
@@ -27,6 +28,8 @@ mod proxies;
 mod registry;
 mod runtime;
 mod shutdown;
+mod web_address;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +41,7 @@ pub use audit::AuditConfig;
 pub use database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
+pub use history::HistoryConfig;
 pub use http::{HttpConfig, NodeTag, SocketPath};
 pub use identity::{IdentityConfig, TokenPlace, TokenPlaces};
 pub use issuers::{BUILT_IN_NAME, IssuerConfig, Issuers, KeySource, RequiredClaims};
@@ -56,6 +60,7 @@ pub(crate) use runtime::cores;
 pub use secret::{Secret, read_private_file};
 pub use setting::{Setting, format_duration, parse_duration};
 pub use shutdown::ShutdownConfig;
+pub use webhooks::{WebhookConfig, WebhookEvent, WebhookSecret, WebhookUrl, Webhooks};
 
 /// Everything that can be set. `Config::default()` is what an empty file means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +69,8 @@ pub struct Config {
     /// The folder for the database and the first-start secret, made with mode 0700. Default `./data`.
     #[serde(with = "setting")]
     pub data_dir: PathBuf,
+    /// Who is told of what happens. Default nobody.
+    pub webhooks: Webhooks,
     /// The main listener and what it believes of a request.
     pub http: HttpConfig,
     /// A listener of its own for health and metrics.
@@ -76,6 +83,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// Who did what to whom.
     pub audit: AuditConfig,
+    /// Which sessions have ended, and why.
+    pub history: HistoryConfig,
     /// Where several nodes meet.
     pub registry: RegistryConfig,
     /// How a dead connection is noticed.
@@ -96,12 +105,14 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./data"),
+            webhooks: Webhooks::default(),
             http: HttpConfig::default(),
             ops: OpsConfig::default(),
             database: DatabaseConfig::default(),
             identity: IdentityConfig::default(),
             accounts: AccountsConfig::default(),
             audit: AuditConfig::default(),
+            history: HistoryConfig::default(),
             registry: RegistryConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: LimitsConfig::default(),

@@ -92,7 +92,7 @@ impl App {
 
     /// Ends sessions of a user on this node and refuses no token: they may come back. Gives by which tokens they were there.
     fn disconnect(&self, user: &UserKey, which: &Which) -> Vec<Grant> {
-        self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, None).grants
+        self.presence.end(self.clock.now(), user, which, (SessionError::SessionRevoked, None), None).grants
     }
 
     /// What names no user: each one is looked at, a thousand at a time.

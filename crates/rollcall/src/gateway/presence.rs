@@ -11,6 +11,7 @@ use super::codes::SessionError;
 use super::fanout::{Fanout, Message, Receivers};
 use crate::clock::Clock;
 use crate::config::LimitsConfig;
+use crate::history::{History, LOST};
 use crate::registry::{
     Amendment, Changes, Entered, Grant, Interner, Joined, Joining, Left, Listed, NotJoined, Registry,
     Regrant, Roster, Session, SocketId, TakenOver, User, UserKey, Which, record,
@@ -24,6 +25,7 @@ pub struct Presence {
     fanout: Arc<Fanout>,
     agents: Interner,
     metrics: Arc<Metrics>,
+    history: Arc<History>,
     /// When it was last said that a record cannot be read.
     complained_at: Mutex<Option<Instant>>,
     /// How often one user may send to their own sessions.
@@ -66,6 +68,7 @@ impl Presence {
         clock: Clock,
         metrics: Arc<Metrics>,
         waiting: Arc<Budget>,
+        history: Arc<History>,
         changes: Option<Arc<Changes>>,
     ) -> Self {
         let now = clock.now();
@@ -82,6 +85,7 @@ impl Presence {
             fanout: Arc::new(Fanout::new(clock, metrics.clone(), waiting)),
             agents: Interner::default(),
             metrics,
+            history,
             complained_at: Mutex::new(None),
             sends: Rate::new(sends, sends, now),
             controls: Rate::new(CONTROLS_PER_SECOND, burst, now),
@@ -108,9 +112,10 @@ impl Presence {
         let id = joining.session.id;
         let mut joined = self.registry.join(key, joining, admit, |user, roster| {
             self.fanout.joined(now, user, roster, &id, out);
+            self.note_start(user, roster, &id);
         })?;
         self.metrics.session_started();
-        self.close(std::mem::take(&mut joined.ended), SessionError::SessionEvicted, None);
+        self.close(key, std::mem::take(&mut joined.ended), SessionError::SessionEvicted, None, None);
         Ok(Joins::In(joined))
     }
 
@@ -125,7 +130,10 @@ impl Presence {
         let mut roster = user.roster();
         let entered = roster.greet(id);
         match &entered {
-            Entered::Listed { .. } => self.fanout.greet(&mut roster, id, out),
+            Entered::Listed { .. } => {
+                self.fanout.greet(&mut roster, id, out);
+                self.note_start(user, &roster, id);
+            }
             Entered::Refused(_) => {
                 // It is not here any more: what is known of it where all nodes meet may go.
                 self.changed(now, user, &mut roster);
@@ -138,13 +146,14 @@ impl Presence {
         entered
     }
 
-    /// A session leaves by itself; gives back what was known of it, or `None` if it had ended already.
+    /// A session leaves by itself; gives back what was known of it, or `None` if it had ended already. `was_in` says
+    /// whether its client had heard that it is in.
     pub(super) fn leave(
         &self,
         now: Instant,
         user: &Arc<User>,
         id: &SocketId,
-        reason: &'static str,
+        (reason, was_in): (&'static str, bool),
         mailbox: &Mailbox,
     ) -> Option<Session> {
         let Left { session, dropped } = self.registry.leave(user, id, |roster| {
@@ -155,23 +164,26 @@ impl Presence {
         })?;
         self.forget(dropped);
         self.metrics.session_ended(reason);
+        if was_in {
+            self.history.ended(user.key(), &session, reason, None);
+        }
         Some(session)
     }
 
     /// Sessions of a user on this node end: those that stay get an `update`, those that end are told `why` and closed, all
-    /// but `spare`, which its owner closes.
+    /// but `spare`, which its owner closes. `by` is who asks, if no revocation says it.
     pub(super) fn end(
         &self,
         now: Instant,
         user: &UserKey,
         which: &Which,
-        why: SessionError,
+        (why, by): (SessionError, Option<&str>),
         spare: Option<&SocketId>,
     ) -> Ended {
         let Some(user) = self.registry.find(user) else { return Ended::default() };
         let (ended, dropped) = self.registry.end(&user, which, |roster| self.changed(now, &user, roster));
         self.forget(dropped);
-        self.close(ended, why, spare)
+        self.close(user.key(), ended, why, by, spare)
     }
 
     /// Something changes of a user's sessions, and all of them are told.
@@ -236,7 +248,24 @@ impl Presence {
 
     /// Somebody on another node, or the cap, has ended a session of this one.
     pub(crate) fn end_one(&self, now: Instant, user: &UserKey, id: &SocketId, why: SessionError) {
-        self.end(now, user, &Which::One(*id), why, None);
+        self.end(now, user, &Which::One(*id), (why, None), None);
+    }
+
+    /// A session of another node is gone with its node.
+    pub(crate) fn lose(&self, user: &UserKey, lost: &Listed) {
+        if let Some(session) = record::decode(lost.id, &lost.record, &self.agents) {
+            self.history.ended(user, &session, LOST, None);
+            self.agents.release(session.agent);
+        }
+    }
+
+    /// The process is about to end, and with it the sessions of those sockets that did not end in time.
+    pub(crate) fn abandon(&self) {
+        for user in self.registry.users() {
+            for session in user.roster().here() {
+                self.history.ended(user.key(), session, SessionError::ServerShutdown.code(), None);
+            }
+        }
     }
 
     /// Something has changed of this node's sessions of a user: a single node tells it, one of several has it told.
@@ -287,11 +316,27 @@ impl Presence {
         &self.agents
     }
 
-    fn close(&self, ended: Vec<Session>, why: SessionError, spare: Option<&SocketId>) -> Ended {
+    fn note_start(&self, user: &User, roster: &Roster<'_>, id: &SocketId) {
+        if self.history.notes_starts()
+            && let Some(session) = roster.find(id)
+        {
+            self.history.started(user.key(), session);
+        }
+    }
+
+    fn close(
+        &self,
+        user: &UserKey,
+        ended: Vec<Session>,
+        why: SessionError,
+        by: Option<&str>,
+        spare: Option<&SocketId>,
+    ) -> Ended {
         let mut grants = Vec::with_capacity(ended.len());
         let mut spared = false;
         for session in ended {
             self.metrics.session_ended(why.code());
+            self.history.ended(user, &session, why.code(), by);
             self.agents.release(session.agent);
             match why.close_code() {
                 Some(_) if spare == Some(&session.id) => spared = true,

@@ -108,7 +108,7 @@ impl App {
             Scope::Session(id) => {
                 let grant = self.grant_of(user, id).await.ok_or(NotRevoked::SessionNotFound)?;
                 if caller.login == Some(&grant.login) {
-                    return self.close_one(user, *id, caller.session).await;
+                    return self.close_one(user, *id, caller).await;
                 }
                 let row = self.row_of(user, &grant);
                 held = Held::of(&grant.login);
@@ -143,8 +143,8 @@ impl App {
     }
 
     /// Closes sessions of a user on all nodes and refuses no token: they may come back. Gives how many they were.
-    pub async fn disconnect_everywhere(&self, user: &UserKey, which: &Which) -> usize {
-        self.end_everywhere(user, which, None).await.grants.len()
+    pub async fn disconnect_everywhere(&self, user: &UserKey, which: &Which, by: Asker<'_>) -> usize {
+        self.end_everywhere(user, which, by, None).await.grants.len()
     }
 
     /// Forgets a user, as [`Store::erase`] does, and ends every login.
@@ -173,7 +173,7 @@ impl App {
         caller: Caller<'_>,
         mut rows: Vec<Revocation>,
     ) -> Result<Ended, StorageError> {
-        let mut total = self.end_everywhere(user, which, caller.session).await;
+        let mut total = self.end_everywhere(user, which, caller.by, caller.session).await;
         // A session may have come, or have got another token, between the look at the list and its end.
         for _ in 0..ROUNDS {
             let is_new = |grant: &&Grant| !rows.iter().any(|row| is_of(row, &grant.login));
@@ -187,7 +187,7 @@ impl App {
                 if let Revocation::Login { login, .. } = row {
                     let which = Which::Login(login.clone(), None);
                     // Those elsewhere that were found before are asked again, and counted once.
-                    let again = self.end_everywhere(user, &which, caller.session).await;
+                    let again = self.end_everywhere(user, &which, caller.by, caller.session).await;
                     total.add(Ended { grants: again.grants.into_iter().take(again.here).collect(), ..again });
                 }
             }
@@ -201,9 +201,9 @@ impl App {
         &self,
         user: &UserKey,
         id: SocketId,
-        spare: Option<&SocketId>,
+        caller: Caller<'_>,
     ) -> Result<Revoked, NotRevoked> {
-        let ended = self.end_everywhere(user, &Which::One(id), spare).await;
+        let ended = self.end_everywhere(user, &Which::One(id), caller.by, caller.session).await;
         match ended.grants.len() {
             0 => Err(NotRevoked::SessionNotFound),
             count => Ok(Revoked { count, held: Held::None, ends_caller: ended.spared }),
@@ -226,9 +226,17 @@ impl App {
     }
 
     /// Ends sessions of a user on all nodes: those of this one now, the others by way of their nodes.
-    async fn end_everywhere(&self, user: &UserKey, which: &Which, spare: Option<&SocketId>) -> Ended {
+    async fn end_everywhere(
+        &self,
+        user: &UserKey,
+        which: &Which,
+        by: Asker<'_>,
+        spare: Option<&SocketId>,
+    ) -> Ended {
         let elsewhere = self.elsewhere(user, which).await;
-        let mut ended = self.presence.end(self.clock.now(), user, which, SessionError::SessionRevoked, spare);
+        let by = by.actor.as_text();
+        let why = (SessionError::SessionRevoked, Some(&*by));
+        let mut ended = self.presence.end(self.clock.now(), user, which, why, spare);
         if let Some(cluster) = &self.cluster {
             for (session, grant) in elsewhere {
                 cluster.end(user, &session);

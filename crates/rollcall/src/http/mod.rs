@@ -9,6 +9,7 @@ mod auth_password;
 mod auth_backchannel_logout;
 mod sessions_list;
 mod sessions_end;
+mod sessions_history;
 mod user_sessions;
 mod user_sessions_end;
 mod user_messages;
@@ -88,6 +89,7 @@ fn auth_routes(app: &Arc<App>) -> Router<Arc<App>> {
 fn session_routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/api/sessions", get(sessions_list::handle).delete(sessions_end::many))
+        .route("/api/sessions/history", get(sessions_history::own))
         .route("/api/sessions/{socketId}", delete(sessions_end::one))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(no_store))
@@ -99,6 +101,7 @@ fn server_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/api/users/{userId}", delete(user_erase::handle))
         .route("/api/users/{userId}/sessions", get(user_sessions::handle).delete(user_sessions_end::all))
+        .route("/api/users/{userId}/sessions/history", get(sessions_history::of_user))
         .route("/api/users/{userId}/sessions/{socketId}", delete(user_sessions_end::one))
         .route("/api/users/{userId}/messages", post(user_messages::handle))
         .method_not_allowed_fallback(method_not_allowed)

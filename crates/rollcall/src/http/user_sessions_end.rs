@@ -34,7 +34,7 @@ pub(super) async fn all(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     if keeps_tokens(query.as_deref())? {
-        let ended = app.disconnect_everywhere(&call.user, &Which::All).await;
+        let ended = app.disconnect_everywhere(&call.user, &Which::All, call.asker()).await;
         return Ok(EndedBody::disconnected(ended));
     }
     end(app, call, Scope::All).await
@@ -62,7 +62,7 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EndedBody>, Problem> {
     if keeps_tokens(query.as_deref())? {
-        return match app.disconnect_everywhere(&call.user, &Which::One(id)).await {
+        return match app.disconnect_everywhere(&call.user, &Which::One(id), call.asker()).await {
             0 => Err(NotRevoked::SessionNotFound.into()),
             count => Ok(EndedBody::disconnected(count)),
         };

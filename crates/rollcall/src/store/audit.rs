@@ -1,5 +1,5 @@
 //! Who did what to whom: one row for each change of who may do something, in the same transaction as the change.
-//! Never an e-mail address, a token or a name. Does not know: who reads it.
+//! Never an e-mail address, a token or a name. Read by filters, the newest first. Does not know: who reads it.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use sqlx::AnyConnection;
 
 use super::texts::storable;
-use super::{StorageError, Store, User, signed};
+use super::{StorageError, Store, User, bounded, signed};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,56 @@ pub enum Action {
     ApiKeyRevoked,
 }
 
+/// Which rows are wanted; what is `None` does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuditFilter<'a> {
+    /// About this subject.
+    pub subject: Option<&'a str>,
+    /// Of this issuer entry, by its name; it may be one that is configured no more.
+    pub issuer: Option<&'a str>,
+    /// The word of an [`Action`].
+    pub action: Option<&'a str>,
+    /// The text of an [`Actor`]: with `api_key` alone whatever the key is called.
+    pub actor: Option<&'a str>,
+    /// Not before, in milliseconds since the epoch.
+    pub since: Option<u64>,
+    /// Before, the same.
+    pub until: Option<u64>,
+}
+
+/// One row as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct AuditRow {
+    /// In milliseconds since the epoch.
+    pub at: i64,
+    /// What was done.
+    pub action: String,
+    /// By whom.
+    pub actor: String,
+    /// To whom: the name of the issuer entry.
+    pub issuer: Option<String>,
+    /// The same: the subject.
+    pub subject: Option<String>,
+    /// The name of a key, a login.
+    pub detail: Option<String>,
+    /// From where.
+    pub address: Option<String>,
+}
+
 impl Action {
+    /// All there are.
+    pub const ALL: [Self; 9] = [
+        Self::AccountRegistered,
+        Self::UserErased,
+        Self::PasswordChanged,
+        Self::LoginRevoked,
+        Self::UserRevoked,
+        Self::EveryoneRevoked,
+        Self::RefreshTokenReused,
+        Self::ApiKeyMade,
+        Self::ApiKeyRevoked,
+    ];
+
     /// What stands in the row, for ever.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,6 +172,30 @@ impl<'a> Audit<'a> {
 }
 
 impl Store {
+    /// The newest rows that pass the filter, the newest first.
+    pub async fn audit(&self, filter: &AuditFilter<'_>, limit: usize) -> Result<Vec<AuditRow>, StorageError> {
+        // Each condition has two parameters' work: one that is NULL holds for every row.
+        let statement = "SELECT at, action, actor, issuer, subject, detail, address FROM audit \
+             WHERE (CAST($1 AS TEXT) IS NULL OR subject = $1) AND (CAST($2 AS TEXT) IS NULL OR issuer = $2) \
+             AND (CAST($3 AS TEXT) IS NULL OR action = $3) \
+             AND (CAST($4 AS TEXT) IS NULL OR actor = $4 OR ($4 = 'api_key' AND actor LIKE 'api\\_key:%' ESCAPE '\\')) \
+             AND at >= $5 AND at < $6 ORDER BY at DESC, id DESC LIMIT $7";
+        let text =
+            |text: Option<&str>| text.map(|text| storable("a filter", text).map(str::to_owned)).transpose();
+        bounded(async {
+            let query = sqlx::query_as(statement)
+                .bind(text(filter.subject)?)
+                .bind(text(filter.issuer)?)
+                .bind(text(filter.action)?)
+                .bind(text(filter.actor)?)
+                .bind(signed(filter.since.unwrap_or(0)))
+                .bind(signed(filter.until.unwrap_or(u64::MAX)))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            Ok(query.fetch_all(self.pool()).await?)
+        })
+        .await
+    }
+
     pub(super) async fn write_audit(
         &self,
         transaction: &mut AnyConnection,

@@ -324,6 +324,6 @@ async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> 
 const JOURNAL_TRIES: u32 = 100;
 const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 /// What the newest files in `migrations/` write into `rollcall_schema`.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 const DATABASE_FILE: &str = "rollcall.db";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -50,7 +50,8 @@ impl Store {
         .await
     }
 
-    /// Forgets a user: account, logins, names of devices, logins seen, what webhooks were still owed, the audit so far.
+    /// Forgets a user: account, logins, names of devices, logins seen, sessions that have ended, what webhooks were still
+    /// owed, the audit so far. Of sessions that end later and had begun before nothing is written down.
     /// What stays is the revocation of the tokens and one row that says who erased whom, by id. Gives what is refused
     /// from now on, as [`Store::revoke`] does.
     pub async fn erase(
@@ -64,9 +65,15 @@ impl Store {
         bounded(async {
             let (issuer, subject) = (self.issuer_name(user.issuer), storable("a user", user.subject)?);
             let mut transaction = self.begin().await?;
+            // Held until the end: of the sessions that end now none is written down beside this, and after it none that
+            // was there before, as the audit says.
+            sqlx::query("UPDATE sequences SET value = value + 1 WHERE name = 'erasures'")
+                .execute(&mut *transaction)
+                .await?;
             for statement in [
                 "DELETE FROM outbox WHERE issuer = $1 AND subject = $2",
                 "DELETE FROM audit WHERE issuer = $1 AND subject = $2",
+                "DELETE FROM history WHERE issuer = $1 AND subject = $2",
                 "DELETE FROM labels WHERE issuer = $1 AND subject = $2",
                 "DELETE FROM first_seen WHERE issuer = $1 AND subject = $2",
             ] {

@@ -9,12 +9,23 @@ pub struct Keep {
     pub audit: u64,
     /// Milliseconds that a login stays known after it was last seen.
     pub first_seen: u64,
+    /// Milliseconds that a session stays known after its end; 0 keeps none.
+    pub history: u64,
+}
+
+/// What has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Rows of all kinds.
+    pub rows: u64,
+    /// Of them those that a webhook was owed.
+    pub owed: u64,
 }
 
 impl Store {
     /// Deletes what is not needed any more and gives how many rows that were. To be called once in a while; it goes on
     /// until nothing is left to do, in steps that each hold the database for a moment.
-    pub async fn forget_expired(&self, now: u64, keep: Keep) -> Result<u64, StorageError> {
+    pub async fn forget_expired(&self, now: u64, keep: Keep) -> Result<Forgotten, StorageError> {
         let seconds = signed(now / 1000);
         let rules = [
             // A login ends with its newest refresh token, and the older ones are of no use any more: what is spent for
@@ -43,23 +54,25 @@ impl Store {
                      (SELECT issuer, subject, login FROM first_seen WHERE last_at < $1 LIMIT 500)",
                 signed(now.saturating_sub(keep.first_seen)),
             ),
-            (
-                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE at < $1 LIMIT 500)",
-                signed(now.saturating_sub(OUTBOX_KEEP)),
-            ),
+            (OWED, signed(now.saturating_sub(OUTBOX_KEEP))),
             (
                 "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT 500)",
                 signed(now.saturating_sub(keep.audit)),
             ),
+            (
+                "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE ended_at <= $1 LIMIT 500)",
+                signed(now.saturating_sub(keep.history)),
+            ),
         ];
-        let mut forgotten = 0;
+        let mut forgotten = Forgotten::default();
         for (statement, before) in rules {
             loop {
                 let deleted = bounded(async {
                     Ok(sqlx::query(statement).bind(before).execute(self.pool()).await?.rows_affected())
                 })
                 .await?;
-                forgotten += deleted;
+                forgotten.rows += deleted;
+                forgotten.owed += if statement == OWED { deleted } else { 0 };
                 if deleted < STEP {
                     break;
                 }
@@ -69,6 +82,7 @@ impl Store {
     }
 }
 
+const OWED: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE at < $1 LIMIT 500)";
 /// Rows a step, as in each statement: a few milliseconds of a writer's lock.
 const STEP: u64 = 500;
 /// Milliseconds: what no webhook has taken within a week is old news.

@@ -1,5 +1,5 @@
-//! What must survive a restart, in SQL: accounts, logins, revocations, names of devices, API keys, the audit and what
-//! webhooks are owed. One implementation for SQLite and PostgreSQL; where the two differ stands in `connect`.
+//! What must survive a restart, in SQL: accounts, logins, revocations, names of devices, API keys, the audit, sessions
+//! that have ended and what webhooks are owed. One implementation for SQLite and PostgreSQL; where the two differ stands in `connect`.
 //!
 //! Everything that changes something is one transaction and on the disk when its answer comes. Times are milliseconds
 //! since the epoch and come in as `now`. Does not know: HTTP, sockets, passwords, who asks.
@@ -20,7 +20,10 @@ mod backup;
 mod examine;
 
 mod audit;
+mod history;
 mod outbox;
+mod owed;
+mod rows;
 mod texts;
 mod housekeeping;
 
@@ -32,16 +35,18 @@ use sqlx::{Any, AnyPool, Transaction};
 
 pub use accounts::{AccountRow, NewAccountRow};
 pub use api_keys::{ApiKey, ApiKeyRow, KeyScope, KeyScopes};
-pub use audit::{Action, Actor, Asker, Audit};
+pub use audit::{Action, Actor, Asker, Audit, AuditFilter, AuditRow};
 pub use backup::{BackupError, backup};
 pub use connect::{OpenError, migrate};
 pub use erase::PasswordChange;
 pub use examine::{DatabaseFacts, PostgresFacts, examine};
 
 pub use health::Health;
-pub use housekeeping::Keep;
+pub use history::{EndReason, EndedRow, Noted, SessionEnd, SessionNote, Unrecorded};
+pub use housekeeping::{Forgotten, Keep};
 pub use labels::Label;
 pub use logins::{LoginTimes, NewLogin, Refreshed};
+pub use owed::{Debt, OWED_MAX, Outcome, Owed};
 pub use refresh_token::{RefreshToken, SuccessorKeys};
 pub use revocations::LogoutToken;
 
@@ -65,6 +70,7 @@ struct Shared {
     api_keys: api_keys::Known,
     labels: labels::Labelled,
     seen: first_seen::Seen,
+    receivers: outbox::Receivers,
 }
 
 /// Which database it is.
@@ -133,6 +139,7 @@ impl Store {
                 api_keys: api_keys::Known::default(),
                 labels: labels::Labelled::default(),
                 seen: first_seen::Seen::default(),
+                receivers: outbox::Receivers::new(&config.webhooks),
             }),
         };
         store.catch_up().await.map_err(OpenError::Read)?;

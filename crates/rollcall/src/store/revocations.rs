@@ -111,7 +111,7 @@ impl Store {
         }
         let mut seq = next_numbers(transaction, "revocations", written.len()).await?;
         for revocation in &written {
-            self.insert_revocation(transaction, now, seq, revocation).await?;
+            self.insert_revocation(transaction, now, seq, revocation, audit).await?;
             self.write_login_revoked(transaction, now, revocation, audit).await?;
             seq += 1;
         }
@@ -202,6 +202,7 @@ impl Store {
         now: u64,
         seq: i64,
         revocation: &Revocation,
+        audit: &Audit<'_>,
     ) -> Result<(), StorageError> {
         self.forget_covered(transaction, revocation).await?;
         let (issuer, subject, login, issued, except, until) = match revocation {
@@ -221,8 +222,8 @@ impl Store {
             }
         };
         let statement = "INSERT INTO revocations \
-             (seq, at, issuer, subject, login, issued_seconds, except_login, until_seconds) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+             (seq, at, issuer, subject, login, issued_seconds, except_login, until_seconds, actor) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         sqlx::query(statement)
             .bind(seq)
             .bind(signed(now))
@@ -232,9 +233,33 @@ impl Store {
             .bind(issued)
             .bind(except.as_deref().map(|login| storable("a login", login)).transpose()?)
             .bind(signed(*until))
+            .bind(storable("who did it", &audit.by.as_text())?)
             .execute(&mut *transaction)
             .await?;
         Ok(())
+    }
+
+    /// Who has ended this login of the user around then; `None` when nobody has, or an earlier release does not say it.
+    pub(super) async fn who_revoked(
+        &self,
+        transaction: &mut AnyConnection,
+        since: u64,
+        (issuer, subject): (&str, &str),
+        login: &str,
+    ) -> Result<Option<String>, StorageError> {
+        // What the server writes down by itself follows from what somebody has asked for.
+        let statement = "SELECT actor FROM revocations WHERE actor IS NOT NULL AND at >= $1 \
+             AND ((issuer = $2 AND (subject = $3 OR subject IS NULL)) OR issuer IS NULL) \
+             AND (login = $4 OR (login IS NULL AND (except_login IS NULL OR except_login <> $4))) \
+             ORDER BY CASE WHEN actor = 'server' THEN 1 ELSE 0 END, seq DESC LIMIT 1";
+        let actor = sqlx::query_scalar(statement)
+            .bind(signed(since))
+            .bind(issuer)
+            .bind(subject)
+            .bind(login)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        Ok(actor)
     }
 }
 

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::limit_metrics::LimitMetrics;
 use super::registry_metrics::RegistryMetrics;
+use super::telling_metrics::{HistoryMetrics, WebhookMetrics};
 
 /// All metrics of the process. Labels are `&'static str`, so that no client can make a new one.
 pub struct Metrics {
@@ -36,6 +37,10 @@ pub struct Metrics {
     pub cluster: RegistryMetrics,
     /// Of the limits that hold for the whole process.
     pub limits: LimitMetrics,
+    /// Of what is written down of sessions.
+    pub history: HistoryMetrics,
+    /// Of what webhooks are told.
+    pub webhooks: WebhookMetrics,
 }
 
 impl Metrics {
@@ -79,6 +84,8 @@ impl Metrics {
         );
         let cluster = RegistryMetrics::new(&mut registry);
         let limits = LimitMetrics::new(&mut registry);
+        let history = HistoryMetrics::new(&mut registry);
+        let webhooks = WebhookMetrics::new(&mut registry);
 
         Self {
             websocket_connections: connections.get_or_create_owned(&[("transport", "websocket")]),
@@ -96,6 +103,8 @@ impl Metrics {
             slow_consumers,
             cluster,
             limits,
+            history,
+            webhooks,
         }
     }
 
@@ -191,22 +200,22 @@ impl fmt::Debug for Metrics {
 }
 
 /// A counter with one label.
-struct Labelled {
+pub(super) struct Labelled {
     name: &'static str,
-    family: Family<[(&'static str, &'static str); 1], Counter>,
+    pub(super) family: Family<[(&'static str, &'static str); 1], Counter>,
     /// Of the labels known at start: also what makes them appear with 0 before anything has happened.
     known: Box<[(&'static str, Counter<u64, AtomicU64>)]>,
 }
 
 impl Labelled {
-    fn new(name: &'static str, labels: &[&'static str]) -> Self {
+    pub(super) fn new(name: &'static str, labels: &[&'static str]) -> Self {
         let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
         let known =
             labels.iter().map(|label| (*label, family.get_or_create_owned(&[(name, *label)]))).collect();
         Self { name, family, known }
     }
 
-    fn add_one(&self, label: &'static str) {
+    pub(super) fn add_one(&self, label: &'static str) {
         match self.known.iter().find(|(known, _)| *known == label) {
             Some((_, counter)) => counter.inc(),
             None => self.family.get_or_create(&[(self.name, label)]).inc(),

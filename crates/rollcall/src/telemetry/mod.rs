@@ -4,3 +4,4 @@ pub mod logs;
 pub mod metrics;
 pub mod registry_metrics;
 pub mod limit_metrics;
+pub mod telling_metrics;

@@ -18,7 +18,7 @@ async fn of_many_that_start_on_an_empty_database_all_succeed() {
     for begun in starts {
         begun.await.unwrap().unwrap();
     }
-    assert_eq!(database.number("SELECT schema FROM rollcall_schema").await, 2);
+    assert_eq!(database.number("SELECT schema FROM rollcall_schema").await, 3);
 }
 
 #[tokio::test]
@@ -28,9 +28,9 @@ async fn a_database_of_a_later_release_is_used_if_it_allows_it() {
     database.execute("UPDATE rollcall_schema SET schema = 9, readable_from = 2").await;
     database.execute("ALTER TABLE audit ADD COLUMN something TEXT").await;
     database.open().await;
-    database.execute("UPDATE rollcall_schema SET readable_from = 3").await;
+    database.execute("UPDATE rollcall_schema SET readable_from = 4").await;
     let error = Store::open(&database.config, issuers()).await.unwrap_err().to_string();
-    assert!(error.contains("knows schema 3") && error.contains("this one knows 2"), "{error}");
+    assert!(error.contains("knows schema 4") && error.contains("this one knows 3"), "{error}");
 }
 
 #[tokio::test]
@@ -40,8 +40,8 @@ async fn nothing_is_migrated_when_that_is_off_and_the_command_still_does() {
     config.database.migrate = false;
     let error = Store::open(&config, issuers()).await.unwrap_err().to_string();
     assert!(error.contains("schema 0") && error.contains("rollcall migrate"), "{error}");
-    assert_eq!(migrate(&config).await.unwrap(), 2);
-    assert_eq!(migrate(&config).await.unwrap(), 2);
+    assert_eq!(migrate(&config).await.unwrap(), 3);
+    assert_eq!(migrate(&config).await.unwrap(), 3);
     Store::open(&config, issuers()).await.unwrap();
 }
 

@@ -122,8 +122,8 @@ async fn what_is_worth_nothing_any_more_is_not_read_and_then_deleted() {
     let seconds = NOW / 1000;
     store.revoke(NOW, &[login(1, seconds - 1), login(2, seconds)], &audit()).await.unwrap();
     assert_eq!(revocations_since(&store, NOW, 0).await, (vec![login(2, seconds)], 2));
-    let keep = Keep { audit: DAY, first_seen: DAY };
-    assert_eq!(store.forget_expired(NOW, keep).await.unwrap(), 1);
+    let keep = Keep { audit: DAY, first_seen: DAY, history: DAY };
+    assert_eq!(store.forget_expired(NOW, keep).await.unwrap().rows, 1);
     assert_eq!(database.number("SELECT COUNT(*) FROM revocations").await, 1);
     assert_eq!(revocations_since(&store, NOW, 0).await, (vec![login(2, seconds)], 2));
     // Numbers are never used again.
@@ -177,7 +177,7 @@ async fn a_logout_token_counts_once() {
     let other = LogoutToken { issuer: IssuerId(2), ..token };
     assert!(store.revoke_once(NOW, other, &[], &audit).await.unwrap().is_some());
     assert_eq!(revocations_since(&store, NOW, 0).await.1, 1);
-    let keep = Keep { audit: DAY, first_seen: DAY };
+    let keep = Keep { audit: DAY, first_seen: DAY, history: DAY };
     store.forget_expired(NOW + 61_000, keep).await.unwrap();
     assert_eq!(database.number("SELECT COUNT(*) FROM used_logout_tokens").await, 0);
     assert_eq!(database.number("SELECT COUNT(*) FROM audit").await, 2);
@@ -248,7 +248,7 @@ async fn what_is_past_its_time_leaves_in_small_steps() {
     let fill = "WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 1200) \
          INSERT INTO audit (at, action, actor) SELECT value, 'x', 'y' FROM numbers";
     database.execute(fill).await;
-    let keep = Keep { audit: 1000, first_seen: DAY };
-    assert_eq!(store.forget_expired(2001, keep).await.unwrap(), 1000);
+    let keep = Keep { audit: 1000, first_seen: DAY, history: DAY };
+    assert_eq!(store.forget_expired(2001, keep).await.unwrap().rows, 1000);
     assert_eq!(database.number("SELECT MIN(at) FROM audit").await, 1001);
 }

@@ -117,7 +117,7 @@ async fn a_login_that_is_used_stays_known_and_others_are_forgotten() {
     let database = database().await;
     let store = database.open().await;
     let (used, unused) = (Login::Session("1".into()), Login::Session("2".into()));
-    let keep = Keep { audit: DAY, first_seen: 400 * DAY };
+    let keep = Keep { audit: DAY, first_seen: 400 * DAY, history: DAY };
     for login in [&used, &unused] {
         assert!(store.first_seen(NOW, ADA, login).await.unwrap());
     }

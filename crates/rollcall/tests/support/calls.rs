@@ -53,6 +53,18 @@ pub async fn check_left(live: &Live, sessions: usize) {
     assert!(metrics.lines().any(|found| found == line), "not {line}: {metrics}");
 }
 
+/// The same as soon as it is so.
+pub async fn check_left_in_time(live: &Live, sessions: usize) {
+    let line = format!("rollcall_sessions {sessions}");
+    for _ in 0..400 {
+        if live.wire().await.get("/metrics").await.body.lines().any(|found| found == line) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not {line}");
+}
+
 /// Makes a key as the command does, beside the running server, and waits until that knows it.
 pub async fn make_key(live: &Live, key: &str, scopes: &str, issuer: Option<IssuerId>) {
     let app = beside(live).await;

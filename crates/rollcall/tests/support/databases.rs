@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use rollcall::config::{Config, DatabaseUrl, Setting};
+use rollcall::config::{Config, DatabaseUrl, Setting, Webhooks};
 use rollcall::identity::Revocation;
 use rollcall::ids;
 use rollcall::store::Store;
@@ -52,6 +52,7 @@ impl Database {
     fn at(url: String, folder: tempfile::TempDir, postgres: Option<String>) -> Self {
         let mut config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
         config.database.url = DatabaseUrl::parse(&url);
+        config.webhooks = webhooks();
         assert!(config.database.url.is_some(), "{url}");
         Self { config, url, folder, postgres }
     }
@@ -127,12 +128,18 @@ pub fn start<T: Send + 'static>(
     tokio::spawn(task)
 }
 
+/// One that is owed everything.
+pub fn webhooks() -> Webhooks {
+    let secret = "whsec_dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==";
+    serde_json::from_value(serde_json::json!([{ "url": "http://127.0.0.1:1/", "secret": secret }])).unwrap()
+}
+
 /// Whose names the stores of tests know, in the order of their ids.
 pub fn issuers() -> Vec<Box<str>> {
     ["built-in", "shop", "desk"].map(Box::from).into()
 }
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "accounts",
     "logins",
     "refresh_tokens",
@@ -141,6 +148,7 @@ const TABLES: [&str; 12] = [
     "first_seen",
     "labels",
     "api_keys",
+    "history",
     "outbox",
     "audit",
     "sequences",

@@ -26,16 +26,12 @@ impl Worker {
             };
             let (Event::Tell(Snapshot { user, .. })
             | Event::Refused { user, .. }
-            | Event::Ended { user, .. }) = &event;
+            | Event::Ended { user, .. }
+            | Event::Lost { user, .. }) = &event;
             let Some(key) = parse_user(&self.app.identity, user) else { continue };
             match event {
                 Event::Tell(Snapshot { revision, complete, list, .. }) => {
                     let Some(user) = self.app.presence.find(&key) else { continue };
-                    let listed = |entry: reconcile::Entry<SocketId, Bytes>| Listed {
-                        id: entry.session,
-                        node: entry.node.0,
-                        record: entry.item,
-                    };
                     let list = list.into_iter().map(listed).collect();
                     let own = self.reconciler.node().0;
                     self.app.presence.take_over(at, &user, revision, complete, list, own);
@@ -52,6 +48,7 @@ impl Worker {
                     };
                     self.app.presence.end_one(at, &key, &session, why);
                 }
+                Event::Lost { entry, .. } => self.app.presence.lose(&key, &listed(entry)),
             }
         }
         let is_complete = self.reconciler.is_complete();
@@ -84,6 +81,10 @@ impl Worker {
             None => tracing::debug!("a message of another node is none that this release knows"),
         }
     }
+}
+
+fn listed(entry: reconcile::Entry<SocketId, Bytes>) -> Listed {
+    Listed { id: entry.session, node: entry.node.0, record: entry.item }
 }
 
 /// Some milliseconds of work.

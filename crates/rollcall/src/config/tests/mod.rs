@@ -50,7 +50,9 @@ fn the_example_file_is_the_default_and_names_every_key() {
     };
     for (section, keys) in sections {
         let Some(keys) = keys.as_object() else {
-            assert!(example.contains(&format!("\n{section} = ")), "{section}");
+            let there = example.contains(&format!("\n{section} = "))
+                || example.contains(&format!("\n# [[{section}]]\n"));
+            assert!(there, "{section}");
             continue;
         };
         let start =
@@ -354,3 +356,4 @@ fn open_registration_with_a_shared_secret_is_worth_a_warning() {
 }
 
 mod issuers;
+mod webhooks;

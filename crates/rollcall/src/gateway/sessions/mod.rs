@@ -194,15 +194,15 @@ impl Sessions {
 
     /// The socket's stay in the namespace ends; everybody else of the user is told.
     pub(super) fn leave(&mut self, gateway: &Gateway, now: Instant, reason: &'static str) {
-        let (user, id, given) = match std::mem::replace(&mut self.state, State::Changing) {
-            State::In(stay) => (stay.user.clone(), stay.id, stay.into_given()),
-            State::Entering(entering) => (entering.user, entering.id, entering.joined.given),
+        let (user, id, given, was_in) = match std::mem::replace(&mut self.state, State::Changing) {
+            State::In(stay) => (stay.user.clone(), stay.id, stay.into_given(), true),
+            State::Entering(entering) => (entering.user, entering.id, entering.joined.given, false),
             state => {
                 self.state = state;
                 return;
             }
         };
-        self.state = match gateway.app.presence.leave(now, &user, &id, reason, &self.mailbox) {
+        self.state = match gateway.app.presence.leave(now, &user, &id, (reason, was_in), &self.mailbox) {
             Some(session) => State::Out(Box::new(Greeting::again(session, given))),
             // Somebody has ended it in this moment, and the request to close is on its way.
             None => State::Refused { greeting: None, deadline: now, goodbye: Goodbye::Orderly },

@@ -15,8 +15,8 @@ use utoipa::OpenApi;
 
 use super::{
     auth_backchannel_logout, auth_login, auth_logout, auth_me, auth_password, auth_refresh, auth_register,
-    health, jwks, metrics, problem, sessions_end, sessions_list, user_erase, user_messages, user_sessions,
-    user_sessions_end,
+    health, jwks, metrics, problem, sessions_end, sessions_history, sessions_list, user_erase, user_messages,
+    user_sessions, user_sessions_end,
 };
 use crate::app::App;
 
@@ -34,9 +34,11 @@ use crate::app::App;
         auth_password::handle,
         auth_backchannel_logout::handle,
         sessions_list::handle,
+        sessions_history::own,
         sessions_end::one,
         sessions_end::many,
         user_sessions::handle,
+        sessions_history::of_user,
         user_sessions_end::all,
         user_sessions_end::one,
         user_messages::handle,
@@ -124,7 +126,7 @@ mod tests {
         names.sort_unstable();
         let count = names.len();
         names.dedup();
-        assert!(count == 20 && names.len() == count, "{names:?}");
+        assert!(count == 22 && names.len() == count, "{names:?}");
     }
 
     #[test]

@@ -103,11 +103,12 @@ fn response(status: u16, codes: &[&str]) -> Value {
 /// Tags of what foreign pages may not call.
 const GUARDED: [&str; 2] = [AUTH, SESSIONS];
 
-const CODES: [(&str, &str); 22] = [
+const CODES: [(&str, &str); 23] = [
     ("account_not_found", "the token is good, but its user has no account here"),
     ("credentials_invalid", "the address or the password is wrong"),
     ("email_taken", "another account has the address"),
     ("forbidden", "the page's origin is not allowed, or the key is not for this"),
+    ("history_off", "ended sessions are not kept here"),
     ("internal_error", "a fault of the server's; its log says more"),
     ("not_found", "there is nothing here"),
     ("overloaded", "too many passwords wait to be hashed"),
