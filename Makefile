@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing soak-cluster e2e bench bench-cluster cov lint instructions fmt clean
+.PHONY: help start dev prod test timing soak-cluster types e2e bench bench-cluster cov lint instructions fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -39,6 +39,9 @@ timing: ## Whether login times tell who has an account: medians, alone on a quie
 soak-cluster: ## Three nodes, 500 clients and one fault after another for ten minutes; SEED=... does the same again
 	@ROLLCALL_SOAK_SECONDS=600 ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
 		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
+
+types: ## Write clients/typescript/src/wire.ts from the types of the server
+	@ROLLCALL_WRITE_TYPES=1 cargo test --quiet --package rollcall --lib wire::typescript
 
 e2e: ## Only the clients (stock JavaScript, Python, Rust; the typed one) against a debug build
 	@scripts/test js typescript python client

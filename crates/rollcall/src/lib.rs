@@ -12,6 +12,7 @@ mod drain;
 mod accepting;
 pub mod gateway;
 pub mod history;
+pub mod wire;
 pub mod registry;
 pub mod cluster;
 pub mod identity;

@@ -143,7 +143,9 @@ mod tests {
     #[test]
     fn errors_end_a_socket_as_documented() {
         let page = include_str!("../../../../docs/wire.md");
-        let check = |error: SessionError, code, ending| {
+        let mut codes = std::collections::BTreeSet::new();
+        let mut check = |error: SessionError, code: &'static str, ending| {
+            codes.insert(code);
             assert!(page.contains(&format!("`{code}`")), "{code} is not in wire.md");
             let shown = format!(r#"["sessions:error",{{"code":"{code}","message":"{}""#, error.message());
             assert!(page.contains(&shown), "{shown} is not in wire.md");
@@ -164,6 +166,12 @@ mod tests {
         check(SessionError::SlowConsumer, "slow_consumer", Ending::Transport);
         check(SessionError::Unavailable, "unavailable", Ending::DelayedTransport);
         check(SessionError::RateLimited, "rate_limited", Ending::DelayedTransport);
+        let document = crate::wire::asyncapi::document();
+        let described = document["components"]["schemas"]["SessionsErrorCode"]["enum"].as_array().unwrap();
+        assert_eq!(
+            described.iter().map(|code| code.as_str().unwrap()).collect::<std::collections::BTreeSet<_>>(),
+            codes
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod health;
 mod jwks;
 mod metrics;
 mod openapi;
+mod asyncapi;
 mod page;
 
 mod bearer;
@@ -56,7 +57,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(auth_routes(&app))
         .merge(session_routes(&app))
         .merge(key_routes())
-        .merge(openapi::routes());
+        .merge(openapi::routes())
+        .merge(asyncapi::routes());
     if app.config.ops.listen.is_none() {
         routes = routes.merge(ops_routes());
     }

@@ -11,6 +11,7 @@ use super::paging::Paging;
 use crate::app::App;
 use crate::gateway::items::encode_list;
 use crate::registry::UserKey;
+use crate::wire::SessionItem;
 
 /// The answer for one user; nobody there is an empty list.
 pub(super) async fn answer(app: &App, user: &UserKey, paging: &Paging) -> Response {
@@ -43,60 +44,4 @@ pub(super) struct SessionList {
     /// The cursor of the rest, when there is more.
     #[schema(nullable = false)]
     next: Option<String>,
-}
-
-/// One session.
-#[derive(ToSchema)]
-#[schema(as = Session, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the shape of what `gateway::items` writes")]
-pub(super) struct SessionItem {
-    /// The `socket.id` of its client.
-    socket_id: String,
-    /// ISO 8601, UTC, milliseconds.
-    connected_at: String,
-    /// What its first request said.
-    metadata: Metadata,
-    /// An opaque id of its login.
-    login: String,
-    /// `{os, browser, type}`, as far as the User-Agent tells.
-    #[schema(nullable = false)]
-    device: Option<Device>,
-    /// An opaque id of what the client calls its device.
-    #[schema(nullable = false)]
-    device_id: Option<String>,
-    /// What the user calls it.
-    #[schema(nullable = false)]
-    label: Option<String>,
-    /// `active`, `idle` or `hidden`.
-    #[schema(nullable = false)]
-    state: Option<String>,
-    /// ISO 8601, UTC, milliseconds.
-    #[schema(nullable = false)]
-    last_active_at: Option<String>,
-}
-
-/// What a session's first request said.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "as above")]
-pub(super) struct Metadata {
-    /// Without port, as far as `privacy.ip` keeps it.
-    ip: String,
-    /// As far as `privacy.user_agent` keeps it.
-    user_agent: String,
-    /// The client's label.
-    #[schema(nullable = false)]
-    context: Option<String>,
-}
-
-/// What a User-Agent tells.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "as above")]
-pub(super) struct Device {
-    #[schema(nullable = false)]
-    os: Option<String>,
-    #[schema(nullable = false)]
-    browser: Option<String>,
-    #[schema(nullable = false)]
-    r#type: Option<String>,
 }

@@ -151,7 +151,7 @@ pub(super) struct EndedList {
 pub(super) struct EndedItem {
     #[schema(inline)]
     #[serde(flatten)]
-    session: super::session_list::SessionItem,
+    session: crate::wire::SessionItem,
     /// ISO 8601, UTC, milliseconds.
     ended_at: String,
     /// `closed`, `timeout`, `revoked`, `evicted`, `expired`, `node_lost` or `shutdown`.

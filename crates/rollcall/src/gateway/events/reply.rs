@@ -185,6 +185,9 @@ mod tests {
         assert!(message.ends_with('.'), "{message}: a sentence");
         let told: String = String::from_utf8(out).unwrap().replace(&format!(r#","message":"{message}""#), "");
         assert_eq!(told, expected);
+        let document = crate::wire::asyncapi::document();
+        let described = document["components"]["schemas"]["AckErrorCode"]["enum"].as_array().unwrap();
+        assert!(described.contains(&value["code"]), "{value} is not described");
     }
 
     #[test]
