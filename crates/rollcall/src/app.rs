@@ -23,6 +23,7 @@ use crate::lifecycle::Lifecycle;
 use crate::overload::{Limit, Overload, descriptors};
 use crate::store::{Forgotten, Keep, OpenError, StorageError, Store, SuccessorKeys};
 use crate::telemetry::metrics::Metrics;
+use crate::tls::{Tls, TlsError};
 use crate::webhooks;
 
 /// One server's parts.
@@ -55,6 +56,8 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Whose address a request comes from.
     pub client_addresses: ClientAddresses,
+    /// What listeners that speak TLS do it with.
+    pub tls: Option<Arc<Tls>>,
     /// First part of every Engine.IO `sid`: configured, or made now.
     pub node_tag: String,
 }
@@ -79,6 +82,9 @@ pub enum StartError {
     /// The password hasher could not start.
     #[error("the password hasher could not start: {0}")]
     Hasher(#[from] HashError),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address of Redis.
     #[error("registry.redis_url: {0}")]
     Redis(#[from] redis::RedisError),
@@ -90,6 +96,7 @@ pub enum StartError {
 impl App {
     /// Opens the database and the keys. Makes the data folder if it is not there; binds no port.
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let tls = Tls::open(&config.http)?.map(Arc::new);
         let identity = open_identity(&config)?;
         let store = Store::open(&config, issuer_names(&identity)).await?;
         let metrics = Arc::new(Metrics::new());
@@ -124,6 +131,7 @@ impl App {
             revocations_seen: Mutex::new(0),
             look: Notify::new(),
             lifecycle: Lifecycle::new(),
+            tls,
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone(), config.privacy.ip),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
             config,
@@ -144,13 +152,21 @@ impl App {
             self.identity.keep_keys(&self.clock),
             self.history.watch(&self.store),
             webhooks::deliver(self),
+            self.watch_certificate(),
         );
+    }
+
+    async fn watch_certificate(&self) {
+        if let Some(tls) = &self.tls {
+            tls.clone().watch(&self.clock, &self.metrics).await;
+        }
     }
 
     async fn watch_database(&self) {
         loop {
             let looked = self.clock.now();
             self.store.health().look(&self.clock).await;
+            self.metrics.set_database_up(self.store.health().away_since().is_none());
             // While it is away what is known goes on to be true; that it is away was logged.
             if self.store.health().away_since().is_none()
                 && let Err(error) = self.catch_up().await

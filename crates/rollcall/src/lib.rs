@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod config;
+pub mod tls;
 mod server;
 mod drain;
 mod accepting;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use engineio::server::{HttpStream, Server, ServerConfig, spawn};
+use engineio::server::{HttpStream, Server, ServerConfig, Stream, spawn};
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -28,6 +28,7 @@ use crate::http::PeerAddress;
 use crate::lifecycle::Phase;
 use crate::overload::Arrival;
 use crate::shutdown::Shutdown;
+use crate::tls::Tls;
 
 type Answer = Response<Either<Full<bytes::Bytes>, Body>>;
 
@@ -37,6 +38,8 @@ pub(crate) struct Services {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) sockets: Option<Arc<Server<Clients>>>,
+    /// What the listener speaks TLS with, if it does.
+    pub(crate) tls: Option<Arc<Tls>>,
     /// Becomes true when each connection is to end with the answer that is under way.
     pub(crate) ending: watch::Receiver<bool>,
 }
@@ -76,9 +79,16 @@ pub(crate) async fn serve_until(
     let sockets = sockets(&app, &gateway);
     let router = crate::http::router(app.clone());
     let (end, ending) = watch::channel(false);
-    let main = Services { app: app.clone(), router, sockets: Some(sockets.clone()), ending: ending.clone() };
+    let main = Services {
+        app: app.clone(),
+        router,
+        sockets: Some(sockets.clone()),
+        tls: app.tls.clone(),
+        ending: ending.clone(),
+    };
     let ops_router = crate::http::ops_router(app.clone());
-    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None, ending };
+    let ops_tls = app.tls.clone().filter(|_| app.config.ops.tls);
+    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None, tls: ops_tls, ending };
     if let Some(cluster) = &app.cluster {
         spawn(cluster.clone().run(app.clone()));
     }
@@ -138,6 +148,14 @@ pub(crate) async fn welcome(
     peer: SocketAddr,
     arrival: Option<Arrival>,
 ) {
+    let stream = match &services.tls {
+        None => Stream::from(stream),
+        // Boxed: what only TLS needs weighs nothing elsewhere.
+        Some(tls) => match Box::pin(shake_hands(&services, tls, stream)).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
     let stream = match &services.sockets {
         Some(sockets) => {
             let config = &services.app.config.http;
@@ -155,6 +173,34 @@ pub(crate) async fn welcome(
     if let Some(stream) = stream {
         // A task of its own: what HTTP needs is no part of what a socket begins with.
         spawn(serve(services, stream, peer, arrival));
+    }
+}
+
+/// The connection when its TLS handshake is done, for which a client has as long as for the head of a request.
+async fn shake_hands(services: &Services, tls: &Tls, stream: TcpStream) -> Option<Stream> {
+    let patience = services.app.config.http.header_timeout;
+    let mut ending = services.ending.clone();
+    let shaken = tokio::select! {
+        biased;
+        shaken = tokio::time::timeout(patience, Stream::accept_tls(stream, tls.config())) => shaken,
+        // A connection that has asked for nothing is owed nothing.
+        _ = ending.wait_for(|ending| *ending) => return None,
+    };
+    let metrics = &services.app.metrics.tls;
+    match shaken {
+        Ok(Ok(stream)) => {
+            metrics.handshake("done");
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            metrics.handshake("failed");
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            metrics.handshake("timeout");
+            None
+        }
     }
 }
 

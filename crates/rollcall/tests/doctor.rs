@@ -6,6 +6,8 @@
 mod issuer;
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/secure.rs"]
+mod secure;
 #[path = "support/served.rs"]
 mod served;
 mod support;
@@ -20,6 +22,7 @@ use issuer::{Answering, Key, Stub, set};
 use live::databases::Database;
 use live::redis::Redis;
 use rollcall::config::DatabaseUrl;
+use secure::Files;
 use serde_json::{Value, json};
 use served::Served;
 use support::SECRET;
@@ -250,6 +253,18 @@ fn a_port_is_free_or_a_server_of_ours_has_it_or_another_program() {
     let examined = examine(folder.path(), &settings);
     check(&examined, "listen", "ok", &["a server is running there"]);
     assert_eq!(examined.1, 0, "{:#}", examined.0);
+}
+
+#[test]
+fn a_certificate_and_its_key_are_looked_at_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, other) = (Files::write(folder.path(), "tls"), Files::write(folder.path(), "other"));
+    let open = [("HTTP__LISTEN", "0.0.0.0:0"), files.settings()[0], files.settings()[1]];
+    let examined = examine(folder.path(), &open);
+    check(&examined, "tls", "ok", &["tls.pem", "good until"]);
+    check(&examined, "proxies", "ok", &["speaks TLS"]);
+    let mixed = [files.settings()[0], other.settings()[1]];
+    check(&examine(folder.path(), &mixed), "tls", "failed", &["other.key", "tls.pem"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 import threading
 import time
 
+import requests
 import socketio
 
 NAMESPACE = "/sessions"
@@ -12,13 +13,24 @@ PATIENCE_S = 20
 
 
 class Client:
-    """Opens a connection; `auth` is a dictionary or a function that is asked at each connect."""
+    """Opens a connection; `auth` is a dictionary or a function that is asked at each connect.
 
-    def __init__(self, server, mode, auth=None, query="", headers=None, namespace=NAMESPACE):
+    `trusted` is a file of certificates that are, over TLS.
+    """
+
+    def __init__(self, server, mode, auth=None, query="", headers=None, namespace=NAMESPACE, trusted=None):
         self.events = []
         self.namespace = namespace
         self._changed = threading.Condition()
-        self.sio = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.3, randomization_factor=0)
+        tls = {}
+        if trusted:
+            session = requests.Session()
+            session.verify = str(trusted)
+            session.trust_env = False  # where the environment names other certificates, they would win
+            tls = {"http_session": session}
+        self.sio = socketio.Client(
+            reconnection_delay=0.1, reconnection_delay_max=0.3, randomization_factor=0, **tls
+        )
         self.sio.on("connect", lambda: self._note("connect"), namespace=namespace)
         self.sio.on("disconnect", lambda reason: self._note("disconnect", reason), namespace=namespace)
         self.sio.on("connect_error", lambda *data: self._note("connect_error", *data), namespace=namespace)

@@ -6,14 +6,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::Stream;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// One accepted connection.
 #[derive(Debug)]
 pub struct HttpStream {
-    stream: TcpStream,
+    stream: Stream,
     /// What was read before hyper came, and hyper has not seen yet.
     read: Bytes,
     /// The whole `101` once it has been written by hyper, and by nobody to the socket.
@@ -22,17 +22,17 @@ pub struct HttpStream {
 
 impl HttpStream {
     /// Takes over an accepted connection.
-    pub fn new(stream: TcpStream) -> Self {
-        Self::with_read(stream, Bytes::new())
+    pub fn new(stream: impl Into<Stream>) -> Self {
+        Self::with_read(stream.into(), Bytes::new())
     }
 
     /// The same, of which these bytes were read already.
-    pub(super) fn with_read(stream: TcpStream, read: Bytes) -> Self {
+    pub(super) fn with_read(stream: Stream, read: Bytes) -> Self {
         Self { stream, read, held: Vec::new() }
     }
 
     /// The socket, what was read of it that hyper has not seen, and what it still has to be told before anything else.
-    pub(super) fn into_parts(self) -> (TcpStream, Bytes, Vec<u8>) {
+    pub(super) fn into_parts(self) -> (Stream, Bytes, Vec<u8>) {
         (self.stream, self.read, self.held)
     }
 
@@ -103,7 +103,7 @@ const SWITCHING_PROTOCOLS: &[u8] = b"HTTP/1.1 101 ";
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn what_was_read_before_comes_first() {
@@ -112,7 +112,7 @@ mod tests {
         client.write_all(b" / HTTP/1.1").await.unwrap();
         client.shutdown().await.unwrap();
         let socket = listener.accept().await.unwrap().0;
-        let mut stream = HttpStream::with_read(socket, Bytes::from_static(b"GET"));
+        let mut stream = HttpStream::with_read(socket.into(), Bytes::from_static(b"GET"));
         let mut short = [0; 2];
         stream.read_exact(&mut short).await.unwrap();
         let mut rest = Vec::new();

@@ -8,6 +8,7 @@ pub mod application;
 mod shortcut;
 pub mod requests;
 mod switch;
+mod stream;
 mod http_stream;
 mod driver;
 mod transport;
@@ -32,6 +33,7 @@ pub use http_stream::HttpStream;
 pub use mailbox::{CloseCode, Mailbox};
 pub use origins::Origins;
 pub use outbox::Outbox;
+pub use stream::{SecureStream, Stream};
 pub use tasks::spawn;
 
 use crate::Config;

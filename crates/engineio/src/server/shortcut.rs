@@ -17,14 +17,13 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use httparse::Status;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::application::{Factory, Opening};
 use super::driver::{self, Driver};
 use super::switch::{accept_websocket, encode_switch, wants_upgrade};
 use super::transport::Transport;
 use super::transport::websocket::WebSocket;
-use super::{HttpStream, Mailbox, Server, clock, spawn};
+use super::{HttpStream, Mailbox, Server, Stream, clock, spawn};
 use crate::handshake::{Query, TransportName};
 
 impl<F: Factory> Server<F> {
@@ -33,12 +32,12 @@ impl<F: Factory> Server<F> {
     /// `head_max` bytes is not waited for. May be dropped at any time, which closes the connection.
     pub async fn open_at_once(
         self: &Arc<Self>,
-        mut stream: TcpStream,
+        stream: impl Into<Stream>,
         peer: SocketAddr,
         head_max: usize,
         ours: impl Fn(&str) -> bool,
     ) -> Option<HttpStream> {
-        let mut read = Bytes::new();
+        let (mut stream, mut read) = (stream.into(), Bytes::new());
         let head = poll_fn(|context| poll_head(context, &mut stream, &mut read, head_max)).await;
         let now = clock::now();
         let opened = head.filter(|head| ours(head.target.path())).and_then(|head| {
@@ -119,7 +118,7 @@ impl Head {
 /// Reads until there is a head in `read`; `None` when there will be none that is of use here.
 fn poll_head(
     context: &mut Context<'_>,
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     read: &mut Bytes,
     head_max: usize,
 ) -> Poll<Option<Head>> {
@@ -143,7 +142,7 @@ fn poll_head(
 }
 
 /// Reads what is there, by way of the worker's buffer: a connection that says nothing yet holds none. `false` at the end.
-fn poll_more(context: &mut Context<'_>, stream: &mut TcpStream, read: &mut Bytes) -> Poll<io::Result<bool>> {
+fn poll_more(context: &mut Context<'_>, stream: &mut Stream, read: &mut Bytes) -> Poll<io::Result<bool>> {
     driver::with_read_buffer(|buffer| {
         let mut more = ReadBuf::new(buffer);
         ready!(Pin::new(stream).poll_read(context, &mut more))?;

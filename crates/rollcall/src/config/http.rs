@@ -1,6 +1,7 @@
 //! Section `http`: the main listener.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use engineio::config::Transports;
@@ -44,6 +45,13 @@ pub struct HttpConfig {
     /// (TCP_USER_TIMEOUT); `heartbeat.timeout_ms` when that is longer. Default 30s.
     #[serde(with = "setting")]
     pub write_timeout: Duration,
+    /// PEM, the server's certificate first, then those that lead to the authority's; with it the listener speaks TLS and
+    /// nothing else. Read again when the file changes. Default: none, a proxy in front ends TLS.
+    #[serde(with = "setting")]
+    pub tls_certificate_file: Option<PathBuf>,
+    /// PEM, the private key of that certificate, which only its owner may read. Needed with it.
+    #[serde(with = "setting")]
+    pub tls_key_file: Option<PathBuf>,
 }
 
 impl Default for HttpConfig {
@@ -59,6 +67,8 @@ impl Default for HttpConfig {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
+            tls_certificate_file: None,
+            tls_key_file: None,
         }
     }
 }

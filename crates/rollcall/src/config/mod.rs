@@ -159,6 +159,19 @@ impl Config {
         Some(format!("given without {missing}; all nodes of a cluster need the same ones"))
     }
 
+    /// A certificate is nothing without its key.
+    fn half_of_tls(&self) -> Option<(&'static str, String)> {
+        let (certificate, key) = ("http.tls_certificate_file", "http.tls_key_file");
+        match (&self.http.tls_certificate_file, &self.http.tls_key_file) {
+            (Some(_), None) => Some((certificate, format!("given without {key}; allowed: both, or neither"))),
+            (None, Some(_)) => Some((key, format!("given without {certificate}; allowed: both, or neither"))),
+            (None, None) if self.ops.tls => {
+                Some(("ops.tls", format!("given true without {certificate} and {key}; allowed: with both")))
+            }
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
     /// Values that are fine alone and impossible together: the key to blame and what to do.
     fn contradiction(&self) -> Option<(&'static str, String)> {
         if self.ops.listen == Some(self.http.listen) && self.http.listen.port() != 0 {
@@ -193,6 +206,9 @@ impl Config {
         if leeway > LONGEST_LEEWAY || leeway.subsec_nanos() != 0 {
             let why = format!("given {}; allowed: whole seconds, 0s to 5m", format_duration(leeway));
             return Some(("identity.leeway", why));
+        }
+        if let Some(contradiction) = self.half_of_tls() {
+            return Some(contradiction);
         }
         if let Some(why) = self.missing_of_a_cluster() {
             return Some(("registry.redis_url", why));

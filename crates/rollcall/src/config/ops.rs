@@ -13,4 +13,7 @@ pub struct OpsConfig {
     /// When set, `/metrics`, `/livez`, `/readyz` and `/api/users/…` answer here and no longer on the main listener. Default: absent.
     #[serde(with = "setting")]
     pub listen: Option<SocketAddr>,
+    /// Whether it speaks TLS, with the certificate of the main listener. Default false: it is for a network of one's own.
+    #[serde(with = "setting")]
+    pub tls: bool,
 }

@@ -7,6 +7,7 @@ mod database;
 mod redis;
 mod clocks;
 mod issuers;
+mod tls;
 mod network;
 
 use serde::Serialize;
@@ -82,6 +83,7 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     findings.push(clocks::compare(config, clock, &others));
     findings.extend(machine::examine(config));
     findings.extend(listeners);
+    findings.extend(tls::examine(config, clock));
     findings.extend(network::proxies(config));
     findings
 }

@@ -13,10 +13,11 @@ use crate::outgoing::Outgoing;
 
 /// Whether both addresses are free, or a server of this program is there already.
 pub(super) async fn listeners(config: &Config, outgoing: &Outgoing) -> Vec<Finding> {
-    let main = listener("listen", "http.listen", config.http.listen, config, outgoing).await;
+    let is_secure = config.http.tls_certificate_file.is_some();
+    let main = listener("listen", "http.listen", config.http.listen, is_secure, config, outgoing).await;
     let mut findings = vec![main];
     if let Some(address) = config.ops.listen {
-        findings.push(listener("ops_listen", "ops.listen", address, config, outgoing).await);
+        findings.push(listener("ops_listen", "ops.listen", address, config.ops.tls, config, outgoing).await);
     }
     findings
 }
@@ -25,11 +26,18 @@ async fn listener(
     check: &'static str,
     key: &str,
     address: SocketAddr,
+    is_secure: bool,
     config: &Config,
     outgoing: &Outgoing,
 ) -> Finding {
     match crate::listen(config, address) {
         Ok(_) => Finding::ok(check, format!("{address} is free")),
+        // Whether its certificate is to be trusted is no question for here.
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && is_secure => {
+            let advice =
+                format!("unless that is this server, end it (`ss -ltnp` names it), or choose another {key}");
+            Finding::warning(check, format!("{address} is taken, and TLS is not looked into"), advice)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             match is_rollcall(outgoing, address).await {
                 true => Finding::ok(check, format!("{address}: a server is running there")),
@@ -71,7 +79,9 @@ async fn is_rollcall(outgoing: &Outgoing, address: SocketAddr) -> bool {
 pub(super) fn proxies(config: &Config) -> Vec<Finding> {
     let (address, proxies) = (config.http.listen, &config.http.trusted_proxies);
     let is_local = address.ip().is_loopback();
+    let is_secure = config.http.tls_certificate_file.is_some();
     let finding = match (is_local, proxies.0.is_empty()) {
+        (false, true) if is_secure => Finding::ok(PROXIES, format!("{address} speaks TLS to the clients themselves")),
         (true, true) => Finding {
             advice: Some(
                 "when a proxy in front brings the clients, name it in http.trusted_proxies (127.0.0.1): else every \

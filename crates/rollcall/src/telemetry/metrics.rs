@@ -12,15 +12,19 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::limit_metrics::LimitMetrics;
+use super::process::Process;
 use super::registry_metrics::RegistryMetrics;
 use super::telling_metrics::{HistoryMetrics, WebhookMetrics};
+use super::tls_metrics::TlsMetrics;
 
 /// All metrics of the process. Labels are `&'static str`, so that no client can make a new one.
 pub struct Metrics {
-    registry: Registry,
+    root: Registry,
+    database_up: Gauge,
     sessions: Gauge,
     connections: Family<[(&'static str, &'static str); 1], Gauge>,
     websocket_connections: Gauge,
@@ -41,12 +45,21 @@ pub struct Metrics {
     pub history: HistoryMetrics,
     /// Of what webhooks are told.
     pub webhooks: WebhookMetrics,
+    /// Of listeners that speak TLS.
+    pub tls: TlsMetrics,
 }
 
 impl Metrics {
     /// All at zero; the registry counts as up.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("rollcall");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(Process));
+        let registry = root.sub_registry_with_prefix("rollcall");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The release that runs", build);
+        let database_up = Gauge::<i64>::default();
+        database_up.set(1);
+        registry.register("database_up", "1 while the database takes writes", database_up.clone());
         let sessions = Gauge::default();
         registry.register("sessions", "Sessions that are live on this node", sessions.clone());
         let connections = Family::<[(&'static str, &'static str); 1], Gauge>::default();
@@ -82,15 +95,17 @@ impl Metrics {
             "Sockets cut because they did not keep up",
             slow_consumers.clone(),
         );
-        let cluster = RegistryMetrics::new(&mut registry);
-        let limits = LimitMetrics::new(&mut registry);
-        let history = HistoryMetrics::new(&mut registry);
-        let webhooks = WebhookMetrics::new(&mut registry);
+        let cluster = RegistryMetrics::new(registry);
+        let limits = LimitMetrics::new(registry);
+        let history = HistoryMetrics::new(registry);
+        let webhooks = WebhookMetrics::new(registry);
+        let tls = TlsMetrics::new(registry);
 
         Self {
             websocket_connections: connections.get_or_create_owned(&[("transport", "websocket")]),
             polling_connections: connections.get_or_create_owned(&[("transport", "polling")]),
-            registry,
+            root,
+            database_up,
             sessions,
             connections,
             connects,
@@ -105,6 +120,7 @@ impl Metrics {
             limits,
             history,
             webhooks,
+            tls,
         }
     }
 
@@ -166,6 +182,11 @@ impl Metrics {
         self.revocation_lag.observe(lag.as_secs_f64());
     }
 
+    /// `rollcall_database_up`: whether it takes writes.
+    pub fn set_database_up(&self, is_up: bool) {
+        self.database_up.set(is_up.into());
+    }
+
     /// `rollcall_slow_consumers_total`.
     pub fn slow_consumer(&self) {
         self.slow_consumers.inc();
@@ -174,7 +195,7 @@ impl Metrics {
     /// All metrics in the OpenMetrics text format 1.0.0.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode(&mut text, &self.root)?;
         Ok(text)
     }
 
@@ -288,6 +309,8 @@ mod tests {
             "rollcall_limit_refusals_total{limit=\"descriptors\"} 0",
             "rollcall_limit_used{limit=\"handshakes\"} 3",
             "rollcall_limit_max{limit=\"handshakes\"} 16384",
+            "rollcall_database_up 1",
+            concat!("rollcall_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");

@@ -5,3 +5,5 @@ pub mod metrics;
 pub mod registry_metrics;
 pub mod limit_metrics;
 pub mod telling_metrics;
+mod process;
+mod tls_metrics;

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::super::Stream;
 use crate::fragments::Assembler;
 use crate::frame;
 use crate::server::budget::{Budget, Held};
@@ -19,7 +19,7 @@ use crate::server::budget::{Budget, Held};
 /// A socket after its HTTP upgrade. Idle it owns nothing but the stream.
 #[derive(Debug)]
 pub(in crate::server) struct WebSocket {
-    stream: TcpStream,
+    stream: Stream,
     kept: Option<Box<Kept>>,
 }
 
@@ -51,7 +51,7 @@ struct Output {
 
 impl WebSocket {
     /// Takes over an upgraded stream; `first` is what its client sent right behind the request.
-    pub(in crate::server) fn new(stream: TcpStream, first: &[u8]) -> Self {
+    pub(in crate::server) fn new(stream: Stream, first: &[u8]) -> Self {
         let input = (!first.is_empty()).then(|| Input {
             bytes: first.to_vec(),
             assembler: Assembler::default(),
@@ -135,6 +135,7 @@ impl WebSocket {
                 output.replies += bytes.len();
             }
         }
+        self.note_owed(now);
         Ok(())
     }
 
@@ -145,6 +146,7 @@ impl WebSocket {
             frame.advance(written);
             self.queue(now, frame);
         }
+        self.note_owed(now);
         Ok(())
     }
 
@@ -157,6 +159,11 @@ impl WebSocket {
         while let Some(kept) = &mut self.kept
             && let Some(output) = &mut kept.output
         {
+            if self.stream.owes() {
+                ready!(self.stream.poll_send(context))?;
+                output.since = now;
+                continue;
+            }
             let Some(frame) = output.queue.front_mut() else {
                 kept.output = None;
                 self.release();
@@ -176,7 +183,7 @@ impl WebSocket {
     pub(in crate::server) fn shut_down_writing(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match Pin::new(&mut self.stream).poll_shutdown(context) {
             Poll::Ready(result) => result,
-            Poll::Pending => Ok(()), // not of a TCP stream
+            Poll::Pending => Ok(()), // of TLS, whose goodbye did not fit: the end of the stream says it too
         }
     }
 
@@ -216,11 +223,21 @@ impl WebSocket {
     }
 
     fn queue(&mut self, now: Instant, rest: Bytes) -> &mut Output {
-        let kept = self.kept.get_or_insert_default();
-        let output =
-            kept.output.get_or_insert_with(|| Output { queue: VecDeque::new(), replies: 0, since: now });
+        let output = self.owing(now);
         output.queue.push_back(rest);
         output
+    }
+
+    /// What TLS has taken and the socket has not is waited for as what is queued is.
+    fn note_owed(&mut self, now: Instant) {
+        if self.stream.owes() {
+            self.owing(now);
+        }
+    }
+
+    fn owing(&mut self, now: Instant) -> &mut Output {
+        let kept = self.kept.get_or_insert_default();
+        kept.output.get_or_insert_with(|| Output { queue: VecDeque::new(), replies: 0, since: now })
     }
 
     fn output(&self) -> Option<&Output> {
