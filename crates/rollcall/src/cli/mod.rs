@@ -7,13 +7,16 @@ mod token;
 mod user;
 mod sessions;
 mod sessions_list;
+mod sessions_watch;
 mod cluster;
 mod key;
 mod audit;
 mod migrate;
 mod backup;
 mod doctor;
+mod healthcheck;
 
+mod asking;
 mod storing;
 
 use std::path::PathBuf;
@@ -93,6 +96,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the server that runs whether it lives; says nothing when it does
+    Healthcheck {
+        /// The server [default: where this configuration listens, `ops.listen` first]
+        #[arg(long, value_name = "URL", env = "ROLLCALL_URL")]
+        url: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,19 +156,14 @@ enum UserCommand {
 #[derive(Debug, Subcommand)]
 enum SessionsCommand {
     /// A user's live sessions: id, since when, from where, login, name; asked of a server that runs
-    List {
-        /// The user's `sub`
-        #[arg(long, value_name = "USER")]
-        user: String,
-        /// The name of the user's issuer entry
-        #[arg(long, value_name = "NAME", default_value = BUILT_IN_NAME)]
-        issuer: String,
-        /// The server [default: where this configuration listens, `ops.listen` first]
-        #[arg(long, value_name = "URL", env = "ROLLCALL_URL")]
-        url: Option<String>,
-        /// An API key of scope `read`: better in the environment, where not everybody sees it
-        #[arg(long, value_name = "KEY", env = "ROLLCALL_API_KEY", hide_env_values = true)]
-        api_key: Option<String>,
+    List(AskArgs),
+    /// The same as a table that follows, until Ctrl-C; into a file or a pipe a line for each that comes and goes
+    Watch {
+        #[command(flatten)]
+        asked: AskArgs,
+        /// How often the server is asked
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+        interval: Duration,
     },
     /// End logins: tokens issued up to now are refused, their sockets closed within a few seconds
     Revoke {
@@ -169,6 +173,30 @@ enum SessionsCommand {
         #[arg(long, value_name = "NAME", default_value = BUILT_IN_NAME, conflicts_with = "all_users")]
         issuer: String,
     },
+}
+
+/// Whom, and where to ask.
+#[derive(Debug, Args)]
+struct AskArgs {
+    /// The user's `sub`
+    #[arg(long, value_name = "USER")]
+    user: String,
+    /// The name of the user's issuer entry
+    #[arg(long, value_name = "NAME", default_value = BUILT_IN_NAME)]
+    issuer: String,
+    /// The server [default: where this configuration listens, `ops.listen` first]
+    #[arg(long, value_name = "URL", env = "ROLLCALL_URL")]
+    url: Option<String>,
+    /// An API key of scope `read`: better in the environment, where not everybody sees it
+    #[arg(long, value_name = "KEY", env = "ROLLCALL_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+}
+
+impl AskArgs {
+    fn asked(self) -> asking::Asked {
+        let Self { user, issuer, url, api_key } = self;
+        asking::Asked { user, issuer, url, api_key }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -255,7 +283,8 @@ impl Cli {
                 | Command::Audit(_)
                 | Command::Migrate
                 | Command::Backup { .. }
-                | Command::Doctor { .. },
+                | Command::Doctor { .. }
+                | Command::Healthcheck { .. },
             )
             | None => self.serve.listen,
         };
@@ -274,8 +303,11 @@ impl Cli {
             }
             Some(Command::User(UserCommand::Password { email })) => user::password(config, &email),
             Some(Command::User(UserCommand::Remove { email })) => user::remove(config, &email),
-            Some(Command::Sessions(SessionsCommand::List { user, issuer, url, api_key })) => {
-                sessions_list::list(&config, &sessions_list::Asked { user, issuer, url, api_key })
+            Some(Command::Sessions(SessionsCommand::List(asked))) => {
+                sessions_list::list(&config, &asked.asked())
+            }
+            Some(Command::Sessions(SessionsCommand::Watch { asked, interval })) => {
+                sessions_watch::watch(&config, &asked.asked(), interval)
             }
             Some(Command::Sessions(SessionsCommand::Revoke { whose, issuer })) => {
                 sessions::revoke(&config, whose.user.as_deref(), &issuer)
@@ -290,6 +322,7 @@ impl Cli {
             Some(Command::Migrate) => migrate::migrate(&config),
             Some(Command::Backup { file }) => backup::backup(&config, &file),
             Some(Command::Doctor { json }) => doctor::examine(Ok(config), json),
+            Some(Command::Healthcheck { url }) => healthcheck::check(&config, url),
         }
     }
 }

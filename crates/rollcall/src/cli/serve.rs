@@ -32,6 +32,9 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
 /// The soft limit is low for the sake of programs that use `select`; this one takes what the hard limit allows.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return; // a call that a hardened unit may forbid
+    }
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of descriptors stays where it is");
