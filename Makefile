@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing soak-cluster types e2e bench bench-cluster cov lint instructions fmt clean
+.PHONY: help start dev prod test timing soak-cluster types e2e bench bench-cluster cov lint instructions deb book fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -30,7 +30,7 @@ prod: ## Release build with production settings: JSON logs, registration closed
 	@$(PRODUCTION) exec target/release/rollcall serve
 
 test: ## Every test: unit, behaviour, documentation, then the clients; the last line counts them
-	@scripts/test rust cluster docs js typescript python client runner
+	@scripts/test rust cluster docs js typescript python client deploy runner
 
 timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
@@ -51,6 +51,15 @@ bench-cluster: ## What the agreement of several nodes costs, with Redis on this 
 
 bench: ## Rollcall, the floor and other servers, measured side by side (an hour; QUICK=1: minutes; ONLY=rollcall)
 	@bench/run
+
+deb: ## A package for Debian 12 of the release build: target/debian/rollcall_*.deb
+	@scripts/debian-packages build-essential
+	@scripts/cargo-tool cargo-deb 3.8.0
+	@cargo deb --package rollcall
+
+book: ## The documents as a book: target/book/index.html
+	@scripts/cargo-tool mdbook 0.4.52
+	@mdbook build docs
 
 cov: ## Line coverage of the workspace's tests: the total, and target/coverage/tarpaulin-report.html
 	@scripts/coverage
