@@ -132,11 +132,11 @@ fn align(now: u64, sessions: &[Value], known: &Known) -> Vec<String> {
             shown(&session["state"]),
             shown(&session["connectedAt"]),
             shown(&session["metadata"]["ip"]),
+            id,
             shown(&session["device"]["os"]),
             name_of(session).unwrap_or("-").escape_debug().take(NAME_MAX).collect(),
             shown(&session["metadata"]["context"]).chars().take(NAME_MAX).collect(),
             shown(&session["login"]),
-            id,
         ]);
     }
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -200,7 +200,7 @@ impl Screen {
     fn show(&self, text: &str) -> std::io::Result<()> {
         match self.is_terminal {
             // Line by line, so that nothing flickers.
-            true => self.write(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\r\n").trim_end())),
+            true => self.write(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n").trim_end())),
             false => self.write(text),
         }
     }
@@ -220,7 +220,7 @@ impl Drop for Screen {
     }
 }
 
-const HEAD: [&str; 9] = ["", "STATE", "SINCE", "IP", "SYSTEM", "NAME", "CONTEXT", "LOGIN", "ID"];
+const HEAD: [&str; 9] = ["", "STATE", "SINCE", "IP", "ID", "SYSTEM", "NAME", "CONTEXT", "LOGIN"];
 /// Letters of a name or a context.
 const NAME_MAX: usize = 32;
 /// Milliseconds for which a session is marked as new.
