@@ -14,23 +14,26 @@ PRODUCTION = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGIS
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-start: ## Build and run for development: readable logs, registration open, http://localhost:3000
+start: ## Build (the devices page too, with npm) and run for development: readable logs, registration open, http://localhost:3000
 	@scripts/debian-packages build-essential
+	@scripts/page
 	@cargo build --package rollcall --bin rollcall
 	@$(DEVELOPMENT) exec target/debug/rollcall serve
 
 dev: ## The same, built and restarted on each change (installs bacon once)
 	@scripts/debian-packages build-essential
 	@scripts/cargo-tool bacon 3.26.0
+	@scripts/page
 	@$(DEVELOPMENT) exec bacon --headless
 
 prod: ## Release build with production settings: JSON logs, registration closed
 	@scripts/debian-packages build-essential
+	@scripts/page
 	@cargo build --release --package rollcall --bin rollcall
 	@$(PRODUCTION) exec target/release/rollcall serve
 
 test: ## Every test: unit, behaviour, documentation, then the clients; the last line counts them
-	@scripts/test rust cluster docs js typescript python client deploy runner
+	@scripts/test rust cluster docs js typescript browser python client deploy runner
 
 timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
@@ -43,8 +46,8 @@ soak-cluster: ## Three nodes, 500 clients and one fault after another for ten mi
 types: ## Write clients/typescript/src/wire.ts from the types of the server
 	@ROLLCALL_WRITE_TYPES=1 cargo test --quiet --package rollcall --lib wire::typescript
 
-e2e: ## Only the clients (stock JavaScript, Python, Rust; the typed one) against a debug build
-	@scripts/test js typescript python client
+e2e: ## Only the clients (stock JavaScript, Python, Rust; the typed one; a browser) against a debug build
+	@scripts/test js typescript browser python client
 
 bench-cluster: ## What the agreement of several nodes costs, with Redis on this machine (two minutes; NODES=3, QUICK=1)
 	@bench/cluster
@@ -77,4 +80,4 @@ fmt: ## Format the Rust code
 	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 
 clean: ## Remove what was built and installed in this folder, not the data
-	@rm -rf target e2e/js/node_modules clients/typescript/{dist,node_modules} e2e/python/.venv bench/.venv bench/peers/*/{target,dist,node_modules,.venv}
+	@rm -rf target e2e/js/node_modules {e2e/browser,web}/node_modules web/dist/{assets,index.html} clients/typescript/{dist,node_modules} e2e/python/.venv bench/.venv bench/peers/*/{target,dist,node_modules,.venv}

@@ -4,7 +4,10 @@
  * A random id that is kept in `storage`, for {@link SessionsOptions.deviceId}. Where nothing can be kept it is a new one
  * each time. It is a label, never a secret.
  */
-export function keptDeviceId(storage: Pick<Storage, 'getItem' | 'setItem'> = localStorage, key = 'rollcall.device'): string {
+export function keptDeviceId(
+  storage: Pick<Storage, 'getItem' | 'setItem'> = localStorage,
+  key = 'rollcall.device',
+): string {
   try {
     const kept = storage.getItem(key);
     if (kept) return kept;

@@ -35,7 +35,9 @@ export async function ask<Name extends keyof ClientEvents>(
   // socket.io-client would keep it and send it after a reconnect, to a list that may be another by then.
   if (!socket.connected) throw offline();
   // Its types cannot follow a generic event name.
-  const loose = socket.timeout(ANSWER_MS) as unknown as { emitWithAck(name: string, request: unknown): Promise<unknown> };
+  const loose = socket.timeout(ANSWER_MS) as unknown as {
+    emitWithAck(name: string, request: unknown): Promise<unknown>;
+  };
   let answer;
   try {
     answer = (await loose.emitWithAck(name, request)) as Ack<Name> | AckError;

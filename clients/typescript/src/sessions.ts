@@ -133,7 +133,8 @@ export class Sessions {
     const token = await this.#ask({ reason: 'expiring' });
     if (turn !== this.#turn) return;
     if (!token) return this.#end(SIGNED_OUT);
-    if (token === this.#token) throw new SessionsRequestError({ code: 'token_expired', message: 'This is the same token.' });
+    if (token === this.#token)
+      throw new SessionsRequestError({ code: 'token_expired', message: 'This is the same token.' });
     const { expiresAt } = await ask(this.socket, 'sessions:refresh', { token });
     this.#token = token;
     this.#store.change({ expiresAt });
@@ -142,7 +143,9 @@ export class Sessions {
   #listen() {
     const { socket } = this;
     socket.on('sessions:ready', (ready) => this.#ready(ready));
-    socket.on('sessions:update', (sessions, { revision, complete }) => this.#store.change({ sessions, revision, complete }));
+    socket.on('sessions:update', (sessions, { revision, complete }) =>
+      this.#store.change({ sessions, revision, complete }),
+    );
     socket.on('sessions:message', (message) => this.#events.emit('message', message));
     socket.on('sessions:new', (notice) => this.#events.emit('new', notice));
     socket.on('sessions:error', (error) => {
@@ -164,7 +167,10 @@ export class Sessions {
   }
 
   #ask(request: TokenRequest) {
-    return within(TOKEN_MS, Promise.resolve().then(() => this.#options.getToken(request)));
+    return within(
+      TOKEN_MS,
+      Promise.resolve().then(() => this.#options.getToken(request)),
+    );
   }
 
   async #try(request: TokenRequest = { reason: 'connect' }): Promise<void> {
@@ -181,7 +187,9 @@ export class Sessions {
     if (!asked.token) return this.#end(SIGNED_OUT);
     if (asked.token === this.#refused) {
       const refused: TokenRequest = { reason: 'refused', error: this.state.error ?? TOKEN_UNAVAILABLE };
-      return request.reason === 'refused' ? this.#again(this.state.error ?? TOKEN_UNAVAILABLE, refused) : this.#try(refused);
+      return request.reason === 'refused'
+        ? this.#again(this.state.error ?? TOKEN_UNAVAILABLE, refused)
+        : this.#try(refused);
     }
     this.#token = asked.token;
     this.#said = undefined;
@@ -249,7 +257,10 @@ export class Sessions {
       if (turn !== this.#turn) return;
       if (error instanceof SessionsRequestError && error.code === 'user_mismatch') return this.#becomeAnother();
       const { firstPauseMs: first = 1_000, longestPauseMs: longest = 30_000 } = this.#options;
-      this.#timer = setTimeout(() => void this.#renew(failures + 1), pause(failures, { first, longest }, Math.random()));
+      this.#timer = setTimeout(
+        () => void this.#renew(failures + 1),
+        pause(failures, { first, longest }, Math.random()),
+      );
     } finally {
       this.#renewing = false;
     }
@@ -265,7 +276,13 @@ export class Sessions {
 
   #wake() {
     const { status, retryAt, error, expiresAt } = this.state;
-    if (status === 'reconnecting' && retryAt && error && afterEnd(error.code, false) === 'again' && error.code !== 'rate_limited') {
+    if (
+      status === 'reconnecting' &&
+      retryAt &&
+      error &&
+      afterEnd(error.code, false) === 'again' &&
+      error.code !== 'rate_limited'
+    ) {
       void this.#try(this.#next);
     } else if (status === 'online' && expiresAt && Date.parse(expiresAt) - Date.now() < EXPIRES_SOON_MS) {
       void this.#renew();

@@ -13,7 +13,10 @@ const SIZE_MAX = 5 * 1024;
 
 test('it is smaller than 5 KB, minified and compressed, without socket.io-client', async () => {
   const { outputFiles } = await build({
-    stdin: { contents: "export * from '@rollcall/client'; export * from '@rollcall/client/react';", resolveDir: FOLDER },
+    stdin: {
+      contents: "export * from '@rollcall/client'; export * from '@rollcall/client/react';",
+      resolveDir: FOLDER,
+    },
     bundle: true,
     minify: true,
     format: 'esm',
@@ -26,6 +29,8 @@ test('it is smaller than 5 KB, minified and compressed, without socket.io-client
 });
 
 test('its types say what an application may and may not do', () => {
-  const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace('package.json', 'bin/tsc');
+  const tsc = createRequire(import.meta.url)
+    .resolve('typescript/package.json')
+    .replace('package.json', 'bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'test/tsconfig.json'], { cwd: FOLDER, stdio: 'pipe', encoding: 'utf8' });
 });

@@ -49,7 +49,13 @@ testWithClients('a kept token that has expired is replaced by a new one', async 
   const user = newUser();
   const one = asking({}, ({ reason }) => (reason === 'refused' ? tokenOf(user) : expiredTokenOf(user)));
   await until(one, (state) => state.status === 'online');
-  assert.deepEqual(one.asked.map(({ reason, error }) => [reason, error?.code]), [['connect', undefined], ['refused', 'token_expired']]);
+  assert.deepEqual(
+    one.asked.map(({ reason, error }) => [reason, error?.code]),
+    [
+      ['connect', undefined],
+      ['refused', 'token_expired'],
+    ],
+  );
 });
 
 testWithClients('a token that was refused is never sent again, and pauses grow', async () => {
@@ -76,7 +82,10 @@ testWithClients('a token is renewed in place before it ends', async () => {
   await sleep(6000); // past the end of the first token
   assert.equal(one.state.socketId, socketId);
   assert.equal((await one.list()).ok, true);
-  assert.deepEqual(one.seen.filter(([name]) => name === 'end'), []);
+  assert.deepEqual(
+    one.seen.filter(([name]) => name === 'end'),
+    [],
+  );
 });
 
 testWithClients('when none can be had in time it ends, and comes back with the first that can', async () => {
@@ -89,7 +98,9 @@ testWithClients('when none can be had in time it ends, and comes back with the f
   await until(one, (state) => state.status === 'online');
   assert.equal((await event(one, 'end')).code, 'token_expired');
   await until(one, (state) => state.error?.code === 'token_unavailable');
-  assert.ok(one.asked.some(({ reason }) => reason === 'expiring') && one.asked.some(({ reason }) => reason === 'refused'));
+  assert.ok(
+    one.asked.some(({ reason }) => reason === 'expiring') && one.asked.some(({ reason }) => reason === 'refused'),
+  );
   away = false;
   await until(one, (state) => state.status === 'online');
 });

@@ -26,12 +26,16 @@ test('each code has its rule, and one that is not known counts as none', () => {
     [undefined, true, 'stay'],
     [undefined, false, 'again'],
   ];
-  for (const [code, disconnected, after] of rows) assert.equal(afterEnd(code, disconnected), after, `${code} ${disconnected}`);
+  for (const [code, disconnected, after] of rows)
+    assert.equal(afterEnd(code, disconnected), after, `${code} ${disconnected}`);
 });
 
 test('pauses double up to the longest, and chance spreads them', () => {
   const pauses = { first: 1000, longest: 30_000 };
-  assert.deepEqual([0, 1, 2, 5, 6, 5000].map((failures) => pause(failures, pauses, 0.5)), [1000, 2000, 4000, 30_000, 30_000, 30_000]);
+  assert.deepEqual(
+    [0, 1, 2, 5, 6, 5000].map((failures) => pause(failures, pauses, 0.5)),
+    [1000, 2000, 4000, 30_000, 30_000, 30_000],
+  );
   assert.equal(pause(0, pauses, 0), 500);
   assert.equal(pause(9, pauses, 1), 45_000);
 });
@@ -52,7 +56,9 @@ test('a device keeps its id where anything can be kept', () => {
 
 test('a listener that throws hurts nobody else, and its error is not lost', (context) => {
   const thrown = [];
-  context.mock.method(globalThis, 'queueMicrotask', (task) => assert.throws(task, (error) => thrown.push(error.message) > 0));
+  context.mock.method(globalThis, 'queueMicrotask', (task) =>
+    assert.throws(task, (error) => thrown.push(error.message) > 0),
+  );
   const store = new Store();
   let heard = 0;
   store.subscribe(() => {

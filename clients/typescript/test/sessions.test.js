@@ -61,7 +61,11 @@ testWithClients('messages arrive at one, at the others, at all, with attachments
   const [one, two] = [await join(server, token), await join(server, token)];
   await listIs(one, two);
   const to = two.state.socketId;
-  assert.deepEqual(await one.send({ to, event: 'cart', data: { items: 3 } }), { ok: true, delivered: 1, complete: true });
+  assert.deepEqual(await one.send({ to, event: 'cart', data: { items: 3 } }), {
+    ok: true,
+    delivered: 1,
+    complete: true,
+  });
   const { sentAt, ...message } = await event(two, 'message');
   assert.deepEqual(message, { from: one.state.socketId, event: 'cart', data: { items: 3 } });
   assert.ok(Date.parse(sentAt));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use rollcall::config::{Setting, SocketPath};
+use rollcall::http::has_devices_page;
 use rollcall::lifecycle::Phase;
 use serde_json::json;
 use support::{Server, answer};
@@ -120,21 +121,37 @@ async fn a_listener_for_operators_takes_their_routes_off_the_main_one() {
 }
 
 #[tokio::test]
-async fn the_page_tells_how_to_connect_and_asks_nobody_else() {
+async fn the_page_asks_nobody_else_and_can_be_switched_off() {
     let server = Server::with(|config| config.http.socket_path = SocketPath::parse("/live/").unwrap()).await;
     let page = server.get("/").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert!(page.text.contains("path: '/live/'") && !page.text.contains("{{"), "{}", page.text);
-    assert!(
-        !page.text.contains("https://") && !page.text.contains("<script") && !page.text.contains("style=")
-    );
-    assert_eq!(server.get("/page.css").await.header("content-type"), Some("text/css; charset=utf-8"));
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert!(!page.text.contains("://") || !has_devices_page(), "{}", page.text);
+    assert!(!page.text.contains("<script>") && !page.text.contains("style="), "{}", page.text);
+    assert!(page.text.contains("/live/") && !page.text.contains("{{"), "{}", page.text);
+    // One of the two is in this program; the other has tests of its own beside its code.
+    let (there, other) = if has_devices_page() {
+        (asset_of(&page.text), "/page.css")
+    } else {
+        ("/page.css".into(), "/assets/")
+    };
+    assert_eq!(server.get(&there).await.header("content-type"), Some("text/css; charset=utf-8"));
+    server.get(other).await.check_problem(404, "not_found");
 
     let without = Server::with(|config| config.http.page = false).await;
-    without.get("/").await.check_problem(404, "not_found");
-    without.get("/page.css").await.check_problem(404, "not_found");
+    for path in ["/", &there] {
+        without.get(path).await.check_problem(404, "not_found");
+    }
+}
+
+/// The address of the style sheet that the devices page names.
+fn asset_of(page: &str) -> String {
+    let css = page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".css"));
+    css.unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -37,7 +37,11 @@ export function until(sessions, probe) {
     };
     const timer = setTimeout(() => {
       leave();
-      reject(new Error(`waited for ${probe}; was told ${JSON.stringify(sessions.seen)}, is ${JSON.stringify(sessions.state)}`));
+      reject(
+        new Error(
+          `waited for ${probe}; was told ${JSON.stringify(sessions.seen)}, is ${JSON.stringify(sessions.state)}`,
+        ),
+      );
     }, PATIENCE_MS);
     const leave = sessions.subscribe(look);
     look();
@@ -49,7 +53,10 @@ export function event(sessions, name, fits = () => true) {
   const found = sessions.seen.find(([seen, payload]) => seen === name && fits(payload));
   if (found) return found[1];
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`waited for ${name}; was told ${JSON.stringify(sessions.seen)}`)), PATIENCE_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`waited for ${name}; was told ${JSON.stringify(sessions.seen)}`)),
+      PATIENCE_MS,
+    );
     const leave = sessions.on(name, (payload) => {
       if (!fits(payload)) return;
       clearTimeout(timer);
@@ -61,8 +68,18 @@ export function event(sessions, name, fits = () => true) {
 
 /** Waits until the list holds exactly these sessions. */
 export function listIs(sessions, ...others) {
-  const wanted = [sessions, ...others].map((each) => each.state.socketId).sort().join();
-  return until(sessions, (state) => state.sessions.map((item) => item.socketId).sort().join() === wanted);
+  const wanted = [sessions, ...others]
+    .map((each) => each.state.socketId)
+    .sort()
+    .join();
+  return until(
+    sessions,
+    (state) =>
+      state.sessions
+        .map((item) => item.socketId)
+        .sort()
+        .join() === wanted,
+  );
 }
 
 /** Asserts a rejection with `code`, and gives it. */

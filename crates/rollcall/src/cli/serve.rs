@@ -12,6 +12,11 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    if config.http.page && !rollcall::http::has_devices_page() {
+        tracing::info!(
+            "the devices page is not in this program, / says how to connect; build it with scripts/page"
+        );
+    }
     raise_descriptors();
     let mut builder = match config.runtime.workers() {
         // One thread needs none of what several need to hand work to each other.

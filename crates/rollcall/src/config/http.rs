@@ -25,7 +25,8 @@ pub struct HttpConfig {
     /// with `websocket` alone no load balancer has to be sticky, and clients must be told `transports: ['websocket']`.
     #[serde(with = "setting")]
     pub transports: Transports,
-    /// Whether `/` answers with a page for people. Default true.
+    /// Whether `/` answers with a page for people: their own devices, or how to connect when that page was not built
+    /// into the program. Default true.
     #[serde(with = "setting")]
     pub page: bool,
     /// Which web origins may connect and log in. Default `*`: no cookie is ever read, so a foreign page gains nothing.
@@ -85,7 +86,7 @@ impl SocketPath {
 }
 
 impl Setting for SocketPath {
-    const ALLOWED: &'static str = "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not one of api, auth, docs, livez, readyz, metrics in front";
+    const ALLOWED: &'static str = "a path like /socket.io/: a slash at both ends, letters, digits, - . _ between, not one of api, assets, auth, docs, livez, readyz, metrics in front";
 
     fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix('/')?.strip_suffix('/')?;
@@ -109,7 +110,7 @@ setting::word_setting!(Transports, "both, polling or websocket", {
 });
 
 /// Where the server answers itself.
-const OWN_PATHS: [&str; 6] = ["api", "auth", "docs", "livez", "readyz", "metrics"];
+const OWN_PATHS: [&str; 7] = ["api", "assets", "auth", "docs", "livez", "readyz", "metrics"];
 
 /// 1 to 32 letters, digits and hyphens; no dot, which ends it inside a `sid`.
 #[derive(Clone, Debug, PartialEq)]

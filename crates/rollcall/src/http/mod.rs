@@ -19,6 +19,7 @@ mod jwks;
 mod metrics;
 mod openapi;
 mod asyncapi;
+mod devices_page;
 mod page;
 
 mod bearer;
@@ -63,9 +64,15 @@ pub fn router(app: Arc<App>) -> Router {
         routes = routes.merge(ops_routes());
     }
     if app.config.http.page {
-        routes = routes.merge(page::routes(&app.config.http.socket_path));
+        let devices = devices_page::routes(devices_page::EMBEDDED, &app.config);
+        routes = routes.merge(devices.unwrap_or_else(|| page::routes(&app.config.http.socket_path)));
     }
     finish(routes, app)
+}
+
+/// Whether the devices page was built before this program, and so is in it; else `/` says how to connect.
+pub fn has_devices_page() -> bool {
+    !devices_page::EMBEDDED.is_empty()
 }
 
 /// What the listener of `ops.listen` answers.

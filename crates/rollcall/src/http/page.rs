@@ -1,4 +1,5 @@
-//! `GET /`: a page that says what this is and how to connect. No script, no request to anybody else.
+//! `GET /` of a program without the devices page: says what this is and how to connect. No script, no request to
+//! anybody else.
 
 use std::sync::Arc;
 

@@ -244,7 +244,7 @@ fn bad_values_are_named_with_what_is_allowed() {
             "ROLLCALL_HTTP__SOCKET_PATH",
             "/auth/",
             "http.socket_path",
-            "not one of api, auth, docs, livez, readyz, metrics",
+            "not one of api, assets, auth, docs, livez, readyz, metrics",
         ),
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "*,https://a.example", "http.allowed_origins", "* alone"),
         ("ROLLCALL_HTTP__TRUSTED_PROXIES", "10.0.0.0/40", "http.trusted_proxies", "10.0.0.0/8"),
