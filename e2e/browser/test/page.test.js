@@ -25,9 +25,13 @@ async function withDevice({ server: own = server, kind, signIn = true } = {}, bo
   try {
     await body(device, email);
   } finally {
+    for (const socket of strangers.splice(0)) socket.close(); // an open one would keep a failed run from ending
     await device.close();
   }
 }
+
+/** The sockets that a test has opened besides its device. */
+const strangers = [];
 
 /** A session of the account from outside a browser, which says of itself what it wants. */
 async function stranger(email, { userAgent, ...auth }) {
@@ -43,6 +47,7 @@ async function stranger(email, { userAgent, ...auth }) {
     transports: ['websocket'],
     forceNew: true,
   });
+  strangers.push(socket);
   await new Promise((resolve, reject) => {
     socket.on('sessions:ready', resolve);
     socket.on('sessions:error', (error) => reject(new Error(error.code)));
