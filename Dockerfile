@@ -2,9 +2,18 @@
 # Rollcall in an image without a shell, as a user without rights. Build it in this folder: docker build --tag rollcall .
 # Its data folder is /data: mount a volume there, or give it PostgreSQL and a secret and it keeps nothing.
 
+# The devices page, which the program holds.
+FROM node:22-bookworm-slim AS page
+WORKDIR /src
+COPY clients clients
+COPY web web
+COPY scripts scripts
+RUN scripts/page
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=page /src/web/dist web/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked --package rollcall --bin rollcall \
     && install -D target/release/rollcall /out/usr/bin/rollcall \

@@ -58,6 +58,7 @@ bench: ## Rollcall, the floor and other servers, measured side by side (an hour;
 deb: ## A package for Debian 12 of the release build: target/debian/rollcall_*.deb
 	@scripts/debian-packages build-essential
 	@scripts/cargo-tool cargo-deb 3.8.0
+	@scripts/page
 	@cargo deb --package rollcall
 
 book: ## The documents as a book: target/book/index.html
