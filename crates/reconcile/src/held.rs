@@ -99,6 +99,15 @@ impl<S: Clone + Ord, I: Clone + Eq> Held<S, I> {
         (self.standing != Standing::Taken, self.order, &self.session)
     }
 
+    /// Whether this is what is listed of it.
+    pub(crate) fn is_as(&self, node: NodeId, entry: &Entry<S, I>) -> bool {
+        entry.session == self.session
+            && entry.node == node
+            && entry.order == self.order
+            && entry.login == self.login
+            && entry.item == self.item
+    }
+
     /// As it is listed.
     pub(crate) fn entry(&self, node: NodeId) -> Entry<S, I> {
         Entry {

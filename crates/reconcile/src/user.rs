@@ -274,7 +274,7 @@ impl<S: Clone + Ord, I: Clone + Eq> User<S, I> {
     /// This list has the sessions here, no other ones of this node, and says of them what is said here.
     pub(crate) fn has_as_here(&self, node: NodeId, list: &[Entry<S, I>]) -> bool {
         let of_here = list.iter().filter(|entry| entry.node == node).count();
-        let is_listed = |held: &Held<S, I>| list.iter().any(|entry| *entry == held.entry(node));
+        let is_listed = |held: &Held<S, I>| list.iter().any(|entry| held.is_as(node, entry));
         of_here == self.locals.len() && self.locals.iter().all(is_listed)
     }
 

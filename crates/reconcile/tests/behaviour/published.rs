@@ -19,11 +19,15 @@ fn at_rest() -> Node {
 /// Whether a list was taken over; otherwise Redis is asked.
 fn is_taken(node: &mut Node, revision: u64, list: &[Entry<u8, u8>]) -> bool {
     let told = node.told.len();
-    node.reconciler.handle_list(node.now, 1, revision, list);
-    node.settle();
+    hear(node, revision, list);
     let is_asked = node.calls.iter().any(|(_, call)| matches!(call, Call::Sync(_)));
     assert_ne!(is_asked, node.told.len() > told, "{:?}", node.calls);
     !is_asked
+}
+
+fn hear(node: &mut Node, revision: u64, list: &[Entry<u8, u8>]) {
+    node.reconciler.handle_list(node.now, 1, revision, list);
+    node.settle();
 }
 
 fn own(node: &Node, session: u8) -> Entry<u8, u8> {
@@ -44,9 +48,8 @@ fn later_list_is_told_as_it_is_and_is_the_measure_of_a_loss() {
 fn list_that_is_no_later_one_is_dropped() {
     let mut node = at_rest();
     let list = [own(&node, 1), entry(201, OTHER)];
-    node.reconciler.handle_list(node.now, 1, 500, &list);
-    node.reconciler.handle_list(node.now, 1, 499, &list);
-    node.settle();
+    hear(&mut node, 500, &list);
+    hear(&mut node, 499, &list);
     assert!(node.calls.is_empty(), "{:?}", node.calls);
     assert_eq!(node.last(), (vec![1, 200], 500, true));
 }
@@ -77,8 +80,7 @@ fn while_redis_is_asked_its_answer_is_waited_for() {
     node.reconciler.handle_message(node.now, Message::Changed { user: 1, revision: 505 });
     node.settle();
     let list = [own(&node, 1), entry(200, OTHER), entry(201, OTHER)];
-    node.reconciler.handle_list(node.now, 1, 510, &list);
-    node.settle();
+    hear(&mut node, 510, &list);
     assert_eq!(node.last(), (vec![1, 200], 500, true));
     node.done(505);
     node.done(510);
@@ -91,8 +93,7 @@ fn while_a_change_here_is_under_way_redis_is_asked() {
     let mut node = at_rest();
     node.join(2);
     let list = [own(&node, 1), entry(200, OTHER), entry(201, OTHER)];
-    node.reconciler.handle_list(node.now, 1, 510, &list);
-    node.settle();
+    hear(&mut node, 510, &list);
     assert_eq!(node.last(), (vec![1, 200], 500, true));
     node.done(505);
     node.done(510);
@@ -131,7 +132,6 @@ fn nobody_here_wants_to_know_of_a_user_without_sessions() {
     node.leave(1);
     node.done(505);
     node.answer_vital();
-    node.reconciler.handle_list(node.now, 1, 510, &[entry(200, OTHER), entry(201, OTHER)]);
-    node.settle();
+    hear(&mut node, 510, &[entry(200, OTHER), entry(201, OTHER)]);
     assert!(node.calls.is_empty(), "{:?}", node.calls);
 }
