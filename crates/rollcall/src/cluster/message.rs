@@ -128,8 +128,8 @@ impl Message {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let wire = match self.clone() {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let wire = match self {
             Self::Agreement(Agreement::Changed { user, revision }) => {
                 Wire::Changed { user, revision, list: Vec::new() }
             }
@@ -249,7 +249,7 @@ mod tests {
             Message::New { user: user.clone(), session: "s".into(), record: "{}".to_owned(), since: 5 },
             Message::Label { user, of: "device:00".to_owned(), label: None },
         ] {
-            assert_eq!(Message::decode(&message.encode()), Some(message));
+            assert_eq!(Message::decode(&message.clone().encode()), Some(message));
         }
     }
 

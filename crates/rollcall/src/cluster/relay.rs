@@ -70,7 +70,7 @@ impl Cluster {
             attachments: message.attachments.to_vec(),
             sent_at: message.sent_at,
         });
-        self.say_to(nodes, &message).await
+        self.say_to(nodes, message).await
     }
 
     /// Tells the user's other nodes of a session whose login was never seen before.
@@ -81,14 +81,14 @@ impl Cluster {
             (roster.other_nodes(), String::from_utf8(record::encode(session)).unwrap_or_default()) // JSON is UTF-8
         };
         let (user, session) = (user_text(identity, user.key()).into(), id.as_str().into());
-        self.say_to(&nodes, &Message::New { user, session, record, since }).await;
+        self.say_to(&nodes, Message::New { user, session, record, since }).await;
     }
 
     /// Tells the user's other nodes what a device, or a login, is called.
     pub(crate) async fn label(&self, identity: &Identity, user: &User, of: &Labelled, label: Option<&str>) {
         let nodes = user.roster().other_nodes();
         let (user, of) = (user_text(identity, user.key()).into(), of.to_string());
-        self.say_to(&nodes, &Message::Label { user, of, label: label.map(str::to_owned) }).await;
+        self.say_to(&nodes, Message::Label { user, of, label: label.map(str::to_owned) }).await;
     }
 
     /// Tells all nodes that SQL has news.
@@ -99,7 +99,7 @@ impl Cluster {
         }
     }
 
-    async fn say_to(&self, nodes: &[u64], message: &Message) -> Vec<bool> {
+    async fn say_to(&self, nodes: &[u64], message: Message) -> Vec<bool> {
         let nobody = vec![false; nodes.len()];
         let Some(mut link) = self.link().filter(|_| !nodes.is_empty()) else { return nobody };
         let channels: Vec<String> =

@@ -1,6 +1,6 @@
 //! How the calls that the reconciler asks for leave, in their order. Does not know: what they are for.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -28,6 +28,10 @@ impl Worker {
         }
         if calls.is_empty() && looks.is_empty() && claims.is_empty() {
             return;
+        }
+        if !looks.is_empty() {
+            // As the last look has it: the next one comes in a quarter of a second.
+            *self.cluster.dead.lock().unwrap_or_else(PoisonError::into_inner) = self.reconciler.dead();
         }
         let is_renewed = calls.iter().any(|(_, call)| matches!(call, Call::Renew { .. }));
         let mut said = Said::default();

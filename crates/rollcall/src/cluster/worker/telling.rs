@@ -1,7 +1,6 @@
 //! What comes of it all: the sockets here are told what Redis knows, and what other nodes say reaches them. Does not know:
 //! calls.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -53,7 +52,6 @@ impl Worker {
         }
         let is_complete = self.reconciler.is_complete();
         self.cluster.is_complete.store(is_complete, Ordering::Relaxed);
-        *self.cluster.dead.lock().unwrap_or_else(PoisonError::into_inner) = self.reconciler.dead();
         let now = self.now();
         let metrics = &self.app.metrics.cluster;
         match self.incomplete_since {
