@@ -17,24 +17,7 @@ impl Paging {
 
     /// From the query of a request.
     pub(super) fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let limit = match query::find(query, "limit")? {
-            None => LIMIT_MAX,
-            Some(text) => match text.parse() {
-                Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => limit,
-                Ok(_) | Err(_) => {
-                    let detail = format!("limit must be a whole number from 1 to {LIMIT_MAX}");
-                    return Err(Problem::field("limit", detail));
-                }
-            },
-        };
-        let after = match query::find(query, "cursor")? {
-            None => None,
-            Some(text) => {
-                let invalid = || Problem::field("cursor", "cursor must be the `next` of an earlier answer");
-                Some(parse_cursor(&text).ok_or_else(invalid)?)
-            }
-        };
-        Ok(Self { limit, after })
+        Ok(Self { limit: limit(query, LIMIT_MAX)?, after: cursor(query, parse_cursor)? })
     }
 
     /// The piece, and the cursor of the next one when there is more. `sessions` are in their order.
@@ -55,10 +38,29 @@ impl Paging {
     }
 }
 
+/// How many are wanted in one answer; `usual` when it is not said.
+pub(super) fn limit(query: Option<&str>, usual: usize) -> Result<usize, Problem> {
+    let Some(text) = query::find(query, "limit")? else { return Ok(usual) };
+    text.parse()
+        .ok()
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+        .ok_or_else(|| Problem::field("limit", format!("limit must be a whole number from 1 to {LIMIT_MAX}")))
+}
+
+/// Where the answer before has ended, which `parse` reads.
+pub(super) fn cursor<T>(
+    query: Option<&str>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = query::find(query, "cursor")? else { return Ok(None) };
+    let invalid = || Problem::field("cursor", "cursor must be the `next` of an earlier answer");
+    parse(&text).map(Some).ok_or_else(invalid)
+}
+
 fn parse_cursor(text: &str) -> Option<(u64, SocketId)> {
     let (connected_at, id) = text.split_once('.')?;
     Some((connected_at.parse().ok()?, SocketId::parse(id)?))
 }
 
-/// Sessions in one answer: some 300 bytes each.
+/// Sessions in one answer: some 300 to 400 bytes each.
 const LIMIT_MAX: usize = 1000;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::bearer::Bearer;
 use super::openapi::{SERVERS, SESSIONS};
 use super::server_call::{Read, ServerCall, UserParams};
-use super::{Problem, query};
+use super::{Problem, paging, query};
 use crate::app::App;
 use crate::clock::to_iso8601;
 use crate::store::{EndedRow, User};
@@ -76,7 +76,7 @@ enum Shown {
 }
 
 async fn answer(app: &App, user: User<'_>, query: Option<&str>, shown: Shown) -> Result<Response, Problem> {
-    let (limit, before) = paging(query)?;
+    let (limit, before) = (paging::limit(query, LIMIT)?, paging::cursor(query, parse_cursor)?);
     if app.config.history.keep_days == 0 {
         let detail = "Ended sessions are not kept here.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "history_off", detail));
@@ -115,22 +115,9 @@ fn item(row: &EndedRow, shown: Shown) -> Option<String> {
     Some(format!("{},{}", row.item.strip_suffix('}')?, end.strip_prefix('{')?))
 }
 
-fn paging(query: Option<&str>) -> Result<(usize, Option<(i64, i64)>), Problem> {
-    let limit = match query::find(query, "limit")? {
-        None => LIMIT,
-        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
-            Problem::field("limit", format!("limit must be a whole number from 1 to {LIMIT_MAX}"))
-        })?,
-    };
-    let before = match query::find(query, "cursor")? {
-        None => None,
-        Some(text) => {
-            let parsed = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-            let invalid = || Problem::field("cursor", "cursor must be the `next` of an earlier answer");
-            Some(parsed.ok_or_else(invalid)?)
-        }
-    };
-    Ok((limit, before))
+fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+    let (at, id) = text.split_once('.')?;
+    Some((at.parse().ok()?, id.parse().ok()?))
 }
 
 /// Sessions of a user that have ended, the last one first.
@@ -166,5 +153,3 @@ pub(super) struct EndedItem {
 }
 
 const LIMIT: usize = 100;
-/// Some 400 bytes each.
-const LIMIT_MAX: usize = 1000;
