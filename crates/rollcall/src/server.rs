@@ -256,7 +256,7 @@ fn is_at(configured: &SocketPath, path: &str) -> bool {
 const HEADER_BYTES: usize = 16 * 1024;
 /// Connections that wait to be accepted: a whole crowd returns at once after a restart. The system has a bound of its
 /// own (`net.core.somaxconn`, 4096 on Linux).
-const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: u32 = 4096;
 
 #[cfg(test)]
 mod tests {

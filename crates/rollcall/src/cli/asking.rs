@@ -124,8 +124,7 @@ fn encoded(part: &str) -> String {
 }
 
 async fn get(outgoing: &Outgoing, target: &str, bearer: &HeaderValue) -> Result<Value, NoList> {
-    let uri = target.parse().ok().filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")));
-    let uri = uri.ok_or_else(|| NoList::Refused(bad_url(target)))?;
+    let uri = uri(target, target).map_err(NoList::Refused)?;
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = uri;
     request.headers_mut().insert(AUTHORIZATION, bearer.clone());
@@ -166,8 +165,12 @@ pub(super) fn own_address(config: &Config) -> String {
     format!("{}://{address}", if is_secure { "https" } else { "http" })
 }
 
-fn bad_url(target: &str) -> Failure {
-    Failure::Failed(format!("--url: given {target:?}; allowed: an address such as http://127.0.0.1:3000"))
+/// Where to ask; when it is nowhere, `given` is what was wrong.
+pub(super) fn uri(target: &str, given: &str) -> Result<Uri, Failure> {
+    let uri = target.parse().ok().filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    uri.ok_or_else(|| {
+        Failure::Failed(format!("--url: given {given:?}; allowed: an address such as http://127.0.0.1:3000"))
+    })
 }
 
 /// A thousand sessions of the longest items.

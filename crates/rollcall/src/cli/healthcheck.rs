@@ -4,25 +4,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode};
 use http_body_util::Empty;
 use rollcall::config::Config;
 use rollcall::outgoing::Outgoing;
 
 use super::Failure;
-use super::asking::own_address;
+use super::asking::{own_address, uri};
 use super::storing::block_on;
 
 /// Nothing when it does. Without a `url` the server is asked where this configuration listens.
 pub(super) fn check(config: &Config, url: Option<String>) -> Result<String, Failure> {
     let base = url.unwrap_or_else(|| own_address(config));
     let target = format!("{}/livez", base.trim_end_matches('/'));
-    let uri = target.parse().ok().filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")));
-    let uri = uri.ok_or_else(|| {
-        Failure::Failed(format!("--url: given {base:?}; allowed: an address such as http://127.0.0.1:3000"))
-    })?;
     let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = uri;
+    *request.uri_mut() = uri(&target, &base)?;
     block_on(async {
         let outgoing = Outgoing::new();
         let asked = tokio::time::timeout(PATIENCE, outgoing.send(request)).await;

@@ -5,9 +5,9 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
-use crate::config::Config;
+use crate::server::BACKLOG as LISTENERS_BACKLOG;
 
-pub(super) fn examine(_config: &Config) -> Vec<Finding> {
+pub(super) fn examine() -> Vec<Finding> {
     let waiting =
         fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|text| text.trim().parse().ok());
     [Some(descriptors(getrlimit(Resource::Nofile).maximum)), waiting.map(backlog)]
@@ -58,7 +58,7 @@ const DESCRIPTORS_NEEDED: u64 = 256;
 const DESCRIPTORS_WANTED: u64 = 65_536;
 const DESCRIPTORS_ADVISED: u64 = 1_048_576;
 /// As many as the listener asks for.
-const BACKLOG_WANTED: u64 = 4096;
+const BACKLOG_WANTED: u64 = LISTENERS_BACKLOG as u64;
 
 #[cfg(test)]
 mod tests {

@@ -81,7 +81,7 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let others: Vec<clocks::Other> =
         database_time.into_iter().chain(redis_time).chain(issuer_times).collect();
     findings.push(clocks::compare(config, clock, &others));
-    findings.extend(machine::examine(config));
+    findings.extend(machine::examine());
     findings.extend(listeners);
     findings.extend(tls::examine(config, clock));
     findings.extend(network::proxies(config));

@@ -17,31 +17,28 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         if let Some(seconds) = cpu_seconds() {
             let help = "Seconds of CPU that this process has used";
-            let counter = ConstCounter::new(seconds);
-            counter.encode(encoder.encode_descriptor(
-                "process_cpu_seconds",
-                help,
-                None,
-                counter.metric_type(),
-            )?)?;
+            put(&mut encoder, "process_cpu_seconds", help, &ConstCounter::new(seconds))?;
         }
         if let Some(bytes) = resident_bytes() {
             let help = "Bytes of memory that this process holds";
-            let gauge = ConstGauge::new(bytes);
-            gauge.encode(encoder.encode_descriptor(
-                "process_resident_memory_bytes",
-                help,
-                None,
-                gauge.metric_type(),
-            )?)?;
+            put(&mut encoder, "process_resident_memory_bytes", help, &ConstGauge::new(bytes))?;
         }
         if let Some(most) = getrlimit(Resource::Nofile).current {
             let help = "Descriptors that this process may have, one for each connection";
-            let gauge = ConstGauge::new(i64::try_from(most).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor("process_max_fds", help, None, gauge.metric_type())?)?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            put(&mut encoder, "process_max_fds", help, &ConstGauge::new(most))?;
         }
         Ok(())
     }
+}
+
+fn put(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> Result<(), fmt::Error> {
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }
 
 fn cpu_seconds() -> Option<f64> {
