@@ -1,5 +1,5 @@
 // A short text to another session of the same user.
-import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { OneLineForm } from './one_line_form.js';
 
 export function SendMessage({
   to,
@@ -10,29 +10,10 @@ export function SendMessage({
   onSend: (text: string) => unknown;
   onCancel: () => void;
 }) {
-  const input = useRef<HTMLInputElement>(null);
-  const id = useId();
-  // Before anything else happens: whoever goes on typing types into it.
-  useLayoutEffect(() => input.current?.focus(), []);
-  return (
-    <form
-      class="inline"
-      onSubmit={(event) => {
-        event.preventDefault();
-        onSend(input.current!.value.trim());
-      }}
-      onKeyDown={(event) => event.key === 'Escape' && onCancel()}
-    >
-      <label for={id}>
-        Message to <bdi>{to}</bdi>
-      </label>
-      <input id={id} ref={input} required maxLength={500} autocomplete="off" />
-      <button class="primary" type="submit">
-        Send
-      </button>
-      <button type="button" onClick={onCancel}>
-        Cancel
-      </button>
-    </form>
+  const label = (
+    <>
+      Message to <bdi>{to}</bdi>
+    </>
   );
+  return <OneLineForm label={label} does="Send" input={{ required: true, maxLength: 500 }} onText={onSend} onCancel={onCancel} />;
 }
