@@ -6,6 +6,8 @@
 mod live;
 mod support;
 
+use std::num::NonZeroU32;
+
 use live::wire::{PATIENCE, Wire, upgrade_headers};
 use live::{Live, event};
 use rollcall::config::{NodeTag, Setting};
@@ -264,4 +266,32 @@ async fn a_poll_that_comes_to_the_wrong_node_is_refused_and_counted_apart() {
     );
     let metrics = other.wire().await.get("/metrics").await.body;
     assert!(metrics.contains("rollcall_refused_requests_total{reason=\"foreign_sid\"} 1"), "{metrics}");
+}
+
+/// Whichever request is one packet too many: the `POST` is taken and a poll is told. Seen failing when that `POST` is refused,
+/// and when that poll is dropped.
+#[tokio::test]
+async fn who_polls_and_says_too_much_is_told_before_anything_is_refused() {
+    for packets_before in [0, 1] {
+        let live = Live::start(|config| {
+            config.limits.packets_per_second = NonZeroU32::MIN;
+            config.limits.packets_burst = NonZeroU32::new(20).unwrap();
+        })
+        .await;
+        let (mut wire, target) = live.poll().await;
+        wire.post(&target, &live.connect_packet("ada")).await.check(200, "ok");
+        assert!(wire.get(&target).await.body.contains("sessions:ready"));
+        if packets_before > 0 {
+            wire.post(&target, r#"42/sessions,["sessions:none"]"#).await.check(200, "ok");
+        }
+        let mut told = String::new();
+        while !told.contains("sessions:error") {
+            wire.post(&target, r#"42/sessions,1["sessions:list"]"#).await.check(200, "ok");
+            let poll = timeout(PATIENCE, wire.get(&target)).await.unwrap();
+            assert_eq!(poll.status, 200, "{poll:?} after {told}");
+            told = poll.body;
+        }
+        assert!(told.contains("rate_limited"), "{told}");
+        wire.get(&target).await.check(400, r#"{"code":1,"message":"Session ID unknown"}"#);
+    }
 }

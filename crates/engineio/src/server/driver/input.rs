@@ -89,20 +89,25 @@ impl<F: Factory> Driver<F> {
         let Transport::Polling(polling) = &mut self.transport else { return Ok(()) };
         match request {
             Request::Get(get) => {
-                if !self.pace.take(self.server.rate(), now) {
-                    return Err(End::Cut(Cut::TooManyPackets));
-                }
                 polling.hold(get).map_err(|overlapping| {
                     // A client that has gone needs no answer.
                     let _ = overlapping.send(Reply::Refused(Refusal::BadRequest));
                     End::Closed(CloseReason::Violation(Violation::OverlappingRequest))
-                })
+                })?;
+                // Held before that: it takes the last words.
+                match self.pace.take(self.server.rate(), now) {
+                    true => Ok(()),
+                    false => Err(End::Cut(Cut::TooManyPackets)),
+                }
             }
             Request::Post(body, reply) => {
                 let outcome = self.on_payload(now, &body, buffers);
+                // A client whose POST is refused lets go of its poll, and with it of the last words that are on their way.
                 let answer = match outcome {
-                    Ok(()) | Err(End::Said(_) | End::Closed(CloseReason::ClientClosed)) => Reply::Taken,
-                    Err(End::Closed(_) | End::Cut(_)) => Reply::Refused(Refusal::BadRequest),
+                    Ok(()) | Err(End::Said(_) | End::Cut(_) | End::Closed(CloseReason::ClientClosed)) => {
+                        Reply::Taken
+                    }
+                    Err(End::Closed(_)) => Reply::Refused(Refusal::BadRequest),
                 };
                 let _ = reply.send(answer); // as above
                 outcome
