@@ -37,7 +37,7 @@ test: ## Every test: unit, behaviour, documentation, then the clients; the last 
 
 timing: ## Whether login times tell who has an account: medians, alone on a quiet machine (seconds)
 	@scripts/cargo-tool cargo-nextest 0.9.143
-	@cargo nextest run -p rollcall --test auth --run-ignored only --no-capture
+	@cargo nextest run -p rollcall --test server --run-ignored only --no-capture auth::
 
 soak-cluster: ## Three nodes, 500 clients and one fault after another for ten minutes; SEED=... does the same again
 	@ROLLCALL_SOAK_SECONDS=600 ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \

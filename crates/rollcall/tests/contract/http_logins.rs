@@ -6,9 +6,9 @@ use rollcall::identity::{Login, TokenRefusal};
 use rollcall::store::SuccessorKeys;
 use serde_json::json;
 
-use super::super::databases::{Database, start};
-use super::super::support::{ADA, Answer, NOW_MILLIS, Server};
 use super::database;
+use crate::databases::{Database, start};
+use crate::support::{ADA, Answer, NOW_MILLIS, Server};
 
 /// A server on the database, which lives as long as the test.
 struct Running {

@@ -7,8 +7,8 @@ use rollcall::store::{
     Action, Actor, Audit, EndReason, EndedRow, Keep, Noted, SessionEnd, SessionNote, Store, Unrecorded, User,
 };
 
-use super::super::databases::start;
 use super::database;
+use crate::databases::start;
 
 const NOW: u64 = 1_800_000_000_000;
 const DAY: u64 = 24 * 3600 * 1000;

@@ -6,8 +6,8 @@ use rollcall::store::{
     Store, SuccessorKeys, User,
 };
 
-use super::super::databases::{revocations_since, start};
 use super::database;
+use crate::databases::{revocations_since, start};
 
 const NOW: u64 = 1_800_000_000_000;
 const SECOND: u64 = 1000;

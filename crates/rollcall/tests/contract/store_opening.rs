@@ -3,8 +3,8 @@
 use rollcall::clock::Clock;
 use rollcall::store::{Store, migrate};
 
-use super::super::databases::{issuers, start};
 use super::database;
+use crate::databases::{issuers, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_start_on_an_empty_database_all_succeed() {

@@ -7,8 +7,8 @@ use rollcall::identity::{IssuerId, Login};
 use rollcall::store::{Debt, Outcome, Owed, Store, User};
 use serde_json::json;
 
-use super::super::databases::{Database, issuers, start};
 use super::database;
+use crate::databases::{Database, issuers, start};
 
 const NOW: u64 = 1_800_000_000_000;
 const ADA: User<'_> = User { issuer: IssuerId::BUILT_IN, subject: "acc_ada" };

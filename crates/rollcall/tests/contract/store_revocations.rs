@@ -3,8 +3,8 @@
 use rollcall::identity::{IssuerId, Login, Revocation};
 use rollcall::store::{Action, Actor, Audit, Keep, LogoutToken, User};
 
-use super::super::databases::{revocations_since, start};
 use super::database;
+use crate::databases::{revocations_since, start};
 
 const NOW: u64 = 1_800_000_000_000;
 const SHOP: IssuerId = IssuerId(1);
