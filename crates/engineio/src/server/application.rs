@@ -105,7 +105,7 @@ pub enum Flow {
 /// How a session that its own server ends looks to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goodbye {
-    /// WebSocket: a close frame. Polling: the next poll is answered with a close packet.
+    /// A close packet: over WebSocket before the close frame, on polling as the answer to the next poll.
     Orderly,
     /// WebSocket: a close frame. Polling: the next poll is answered with `400`, unknown session, which stock clients
     /// take as a lost transport and come back from.

@@ -11,7 +11,7 @@ use super::super::slot::{Reply, Request};
 use super::super::transport::Transport;
 use super::super::transport::polling::Polling;
 use super::{Buffers, Driver, End, Progress};
-use crate::frame;
+use crate::frame::{self, Opcode};
 use crate::{CloseReason, Violation};
 
 /// What is left of a session that has ended.
@@ -79,6 +79,11 @@ impl<F: Factory> Driver<F> {
             Transport::WebSocket(_) if reason == CloseReason::TransportClosed => true,
             Transport::WebSocket(websocket) => {
                 let mut close = Vec::new();
+                if goodbye == Some(Goodbye::Orderly) {
+                    // Who is told goodbye and does not go, has not heard it: a python client passes over what comes before
+                    // its `connect` has returned. A close packet tells it not to come back; others read the frame.
+                    frame::encode(Opcode::Text, b"1", &mut close);
+                }
                 frame::encode_close(reason.close_code(), &mut close);
                 websocket.write(now, &close, &self.server.config.waiting).is_err()
             }

@@ -104,10 +104,13 @@ impl<F: Factory> Driver<F> {
                 let outcome = self.on_payload(now, &body, buffers);
                 // A client whose POST is refused lets go of its poll, and with it of the last words that are on their way.
                 let answer = match outcome {
-                    Ok(()) | Err(End::Said(_) | End::Cut(_) | End::Closed(CloseReason::ClientClosed)) => {
-                        Reply::Taken
+                    Ok(())
+                    | Err(
+                        End::Said(_) | End::Cut(Cut::TooManyPackets) | End::Closed(CloseReason::ClientClosed),
+                    ) => Reply::Taken,
+                    Err(End::Closed(_) | End::Cut(Cut::SlowConsumer | Cut::Overload)) => {
+                        Reply::Refused(Refusal::BadRequest)
                     }
-                    Err(End::Closed(_)) => Reply::Refused(Refusal::BadRequest),
                 };
                 let _ = reply.send(answer); // as above
                 outcome
