@@ -278,7 +278,8 @@ async fn a_flood_of_packets_is_cut_and_a_neighbour_does_not_notice() {
         assert_eq!(wire.close_code().await, Some(1008), "{kind:x}");
     }
     let (mut wire, target) = served.open().await;
-    wire.post(&target, &vec!["3"; 60].join("\u{1e}")).await.check(400, BAD_REQUEST);
+    wire.post(&target, &vec!["3"; 60].join("\u{1e}")).await.check(200, "ok");
+    wire.get(&target).await.check(400, UNKNOWN_SID);
     neighbour.say("4there?").await;
     assert_eq!(neighbour.text().await, "4there?");
     let closed = served.book().lock().unwrap().closed.clone();

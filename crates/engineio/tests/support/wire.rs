@@ -138,6 +138,13 @@ impl Wire {
         self.send(client_frame(0x81, text.as_bytes())).await;
     }
 
+    /// Asserts that nothing comes any more but the orderly end: a close packet and a close frame.
+    pub async fn orderly_end(&mut self) {
+        assert_eq!(self.text().await, "1");
+        let close = self.frame().await.expect("a close frame");
+        assert_eq!((close.first, close.payload.as_slice()), (0x88, &1000_u16.to_be_bytes()[..]));
+    }
+
     /// The code of the close frame that ends the connection; other frames before it are passed over.
     pub async fn close_code(&mut self) -> Option<u16> {
         while let Some(frame) = self.frame().await {

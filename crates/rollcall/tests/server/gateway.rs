@@ -102,8 +102,7 @@ async fn what_a_refused_client_goes_on_to_say_is_passed_over() {
     let (name, arguments) = event(&wire.text().await).unwrap();
     assert_eq!((name.as_str(), &arguments[0]["code"]), ("sessions:error", &"token_invalid".into()));
     assert_eq!(wire.text().await, "41/sessions,");
-    let close = wire.frame().await.unwrap();
-    assert_eq!(close.first, 0x88, "nothing but the end: {close:?}");
+    wire.orderly_end().await;
 }
 
 #[tokio::test]
