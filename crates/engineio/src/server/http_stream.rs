@@ -31,8 +31,9 @@ impl HttpStream {
         Self { stream, read, held: Vec::new() }
     }
 
-    /// The socket, what was read of it that hyper has not seen, and what it still has to be told before anything else.
-    pub(super) fn into_parts(self) -> (Stream, Bytes, Vec<u8>) {
+    /// The socket, what was read of it that hyper has not seen, and what it still has to be told before anything else: for
+    /// whoever takes it over once hyper has let go of it.
+    pub fn into_parts(self) -> (Stream, Bytes, Vec<u8>) {
         (self.stream, self.read, self.held)
     }
 

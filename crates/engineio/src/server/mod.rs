@@ -34,6 +34,7 @@ pub use mailbox::{CloseCode, Mailbox};
 pub use origins::Origins;
 pub use outbox::Outbox;
 pub use stream::{SecureStream, Stream};
+pub use switch::{accept_websocket, wants_upgrade};
 pub use tasks::spawn;
 
 use crate::Config;

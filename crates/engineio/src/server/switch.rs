@@ -12,12 +12,15 @@ use tungstenite::handshake::derive_accept_key;
 use crate::handshake::Refusal;
 
 /// Whether a request wants to go on as a WebSocket.
-pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
+pub fn wants_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, &header::UPGRADE, "websocket")
 }
 
 /// Judges the rest of a WebSocket handshake (RFC 6455, section 4.2.1) and makes its `101`. No extension is ever agreed.
-pub(super) fn accept_websocket(headers: &HeaderMap) -> Result<Response<Full<Bytes>>, Refusal> {
+///
+/// # Errors
+/// [`Refusal::BadRequest`] when a header is missing, twice there or malformed.
+pub fn accept_websocket(headers: &HeaderMap) -> Result<Response<Full<Bytes>>, Refusal> {
     let once = |name: HeaderName| {
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())

@@ -29,7 +29,7 @@ pub struct Answer {
 }
 
 /// A server's frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// With the FIN bit.
     pub first: u8,

@@ -1,12 +1,15 @@
 //! A server for the official protocol test suites: on port 3000, with a heartbeat of 300 + 200 ms, on the very driver
 //! and transports that Rollcall uses. `/engine.io/` echoes messages; `/socket.io/` serves the namespaces `/` and
-//! `/custom`. How to run the suites against it: docs/conformance.md.
+//! `/custom`; `/echo` is a plain WebSocket that echoes, for suites of RFC 6455. How to run the suites against it:
+//! docs/conformance.md.
 
 mod echo;
 mod events;
+mod plain;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).map_or(Ok(3000), |port| port.parse())?;
     let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
+    listen(listener).await?;
+    Ok(())
+}
+
+/// Serves whoever connects.
+pub(crate) async fn listen(listener: TcpListener) -> io::Result<()> {
     let servers = Arc::new(Servers {
         echo: Server::new(config(), echo::Echoes),
         events: Server::new(config(), events::Namespaces::default()),
@@ -63,7 +72,8 @@ async fn serve(servers: Arc<Servers>, stream: TcpStream, peer: SocketAddr) {
             Ok::<_, Infallible>(match request.uri().path() {
                 "/engine.io/" => servers.echo.handle(peer, request).await,
                 "/socket.io/" => servers.events.handle(peer, request).await,
-                _ => not_found(),
+                "/echo" => plain::open(request),
+                _ => refusal(StatusCode::NOT_FOUND, "not found\n"),
             })
         }
     });
@@ -75,8 +85,9 @@ async fn serve(servers: Arc<Servers>, stream: TcpStream, peer: SocketAddr) {
     let _ = connection.await;
 }
 
-fn not_found() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"not found\n")));
-    *response.status_mut() = StatusCode::NOT_FOUND;
+/// Says what is wrong with a request.
+fn refusal(status: StatusCode, why: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(why.as_bytes())));
+    *response.status_mut() = status;
     response
 }
