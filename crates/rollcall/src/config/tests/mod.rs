@@ -346,6 +346,22 @@ fn previous_secrets_in_a_file_stand_one_a_line() {
     assert_eq!(secrets, [SECRET, &format!("{SECRET},x")]);
 }
 
+/// Found by the fuzzer of configurations: a key of a file may hold whatever TOML can quote.
+#[test]
+fn what_is_given_neither_leaves_the_line_of_an_error_nor_moves_a_cursor() {
+    let entry = "[[identity.issuers]]\n\"a\\nb\" = 1\nname = \"shop\"\nissuer = \"https://id.example\"\naudience = \"a\"\njwks_url = \"https://id.example/k\"";
+    for (text, shown) in [
+        ("\"a\\nb\" = 1", r"a\nb ("),
+        ("[http]\n\"\\u001b[2J\" = 1", r"http.\u{1b}[2J ("),
+        ("http = \"a\\nb\"", "allowed: a section"),
+        ("\"\\u2028\" = 1", r"\u{2028} ("),
+        (entry, r"a\nb: unknown key"),
+    ] {
+        let error = from_text(text).expect_err("the configuration was accepted").to_string();
+        assert!(error.contains(shown) && !error.contains(char::is_control), "no {shown:?} in {error:?}");
+    }
+}
+
 #[test]
 fn open_registration_with_a_shared_secret_is_worth_a_warning() {
     let both = [("ROLLCALL_IDENTITY__SECRET", SECRET), ("ROLLCALL_ACCOUNTS__REGISTRATION", "true")];
