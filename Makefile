@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing soak-cluster types e2e bench bench-cluster cov lint instructions deb book fmt clean
+.PHONY: help start dev prod test timing soak-cluster fuzz types e2e bench bench-cluster cov lint instructions deb book fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -43,6 +43,9 @@ soak-cluster: ## Three nodes, 500 clients and one fault after another for ten mi
 	@ROLLCALL_SOAK_SECONDS=600 ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
 		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
 
+fuzz: ## Fuzz what reads bytes from outside, each target for a minute (SECONDS=..., TARGET=jwt); the replay is in `make test`
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
+
 types: ## Write clients/typescript/src/wire.ts from the types of the server
 	@ROLLCALL_WRITE_TYPES=1 cargo test --quiet --package rollcall --lib wire::typescript
 
@@ -77,6 +80,7 @@ instructions: ## Instruction counts of the hot paths against the committed ones 
 fmt: ## Format the Rust code
 	@cargo fmt --all
 	@cargo fmt --manifest-path e2e/rust/Cargo.toml
+	@cargo fmt --manifest-path fuzz/Cargo.toml
 	@cargo fmt --manifest-path bench/peers/floor/Cargo.toml
 	@cargo fmt --manifest-path bench/peers/socketioxide/Cargo.toml
 

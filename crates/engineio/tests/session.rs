@@ -3,6 +3,8 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+mod model;
+
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ use engineio::handshake::TransportName;
 use engineio::packet::PROBE;
 use engineio::session::{CandidateStep, Event};
 use engineio::{CloseReason, Config, Message, Packet, Session, Violation};
+use model::Op;
 use proptest::prelude::*;
 
 static CONFIG: LazyLock<Config> = LazyLock::new(Config::default);
@@ -302,126 +305,28 @@ fn probes_without_end_neither_stop_the_heartbeat_nor_keep_a_silent_session() {
     assert_eq!((pair.now, pair.pings.as_slice()), (pair.start + 45 * SECOND, &[25][..]));
 }
 
-#[derive(Debug, Clone)]
-enum Op {
-    Wait(u32),
-    Message,
-    Pong,
-    Passed,
-    Candidate,
-    Probe,
-    Finish,
-    Wrong,
-    Lost,
-}
-
-/// What anybody can say of a session from outside: where it talks, which ping is out, when something is due.
-struct Model {
-    now: u64,
-    ping_at: u64,
-    awaiting: bool,
-    candidate: Option<(u64, bool)>,
-    websocket: bool,
-    open: bool,
-}
-
-impl Model {
-    fn wait(&mut self, millis: u64) -> (usize, usize) {
-        let (mut pings, mut given_up) = (0, 0);
-        self.now += millis;
-        if self.candidate.is_some_and(|(since, _)| since + 10_000 <= self.now) {
-            self.candidate = None;
-            given_up = 1;
-        }
-        if !self.awaiting && self.ping_at <= self.now {
-            self.awaiting = true;
-            pings = 1;
-        }
-        self.open = !(self.awaiting && self.ping_at + 20_000 <= self.now);
-        (pings, given_up)
-    }
-
-    fn pong(&mut self) {
-        if std::mem::take(&mut self.awaiting) {
-            self.ping_at = (self.ping_at + 25_000).max(self.now);
-        }
-    }
-}
-
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
-        3 => prop_oneof![Just(0), 0..3000_u32, 9_000..11_000_u32, 19_000..26_000_u32].prop_map(Op::Wait),
-        1 => Just(Op::Message),
-        3 => Just(Op::Pong),
-        1 => Just(Op::Passed),
-        3 => Just(Op::Candidate),
-        2 => Just(Op::Probe),
-        1 => Just(Op::Finish),
-        1 => Just(Op::Wrong),
-        1 => Just(Op::Lost),
+        24 => prop_oneof![Just(0), 0..3000_u32, 9_000..11_000_u32, 19_000..26_000_u32].prop_map(Op::Wait),
+        8 => Just(Op::Message),
+        24 => Just(Op::Pong),
+        8 => Just(Op::Passed),
+        8 => (0..30_000_u32).prop_map(Op::Pause),
+        24 => Just(Op::Candidate),
+        16 => Just(Op::Probe),
+        8 => Just(Op::Finish),
+        8 => Just(Op::Wrong),
+        8 => Just(Op::Lost),
+        1 => Just(Op::Close),
+        1 => Just(Op::Ping),
     ];
     prop::collection::vec(op, 0..60)
 }
 
 proptest! {
     #[test]
-    fn any_order_of_operations_is_as_the_model_says(ops in ops()) {
-        let mut pair = Pair::new(TransportName::Polling);
-        pair.answers_after = None;
-        let mut model =
-            Model { now: 0, ping_at: 25_000, awaiting: false, candidate: None, websocket: false, open: true };
-        for op in ops {
-            let (pings, given_up) = (pair.pings.len(), pair.candidates_timed_out);
-            match op {
-                Op::Wait(millis) => {
-                    pair.jump(millis * MILLI);
-                    let expected = model.wait(millis.into());
-                    prop_assert_eq!((pair.pings.len() - pings, pair.candidates_timed_out - given_up), expected);
-                }
-                Op::Message => {
-                    let event = pair.session.handle_packet(&CONFIG, pair.now, Packet::Message(Message::Text("x")));
-                    prop_assert_eq!(event, Some(Event::Message(Message::Text("x"))));
-                }
-                Op::Pong => {
-                    prop_assert_eq!(pair.session.handle_packet(&CONFIG, pair.now, Packet::Pong("")), None);
-                    model.pong();
-                }
-                Op::Passed => prop_assert_eq!(pair.session.handle_packet(&CONFIG, pair.now, Packet::Noop), None),
-                Op::Candidate => {
-                    let free = !model.websocket && model.candidate.is_none();
-                    prop_assert_eq!(pair.session.handle_candidate(&CONFIG, pair.now), free);
-                    if free {
-                        model.candidate = Some((model.now, false));
-                    }
-                }
-                Op::Probe => {
-                    let step = pair.candidate_says(Packet::Ping(PROBE)).0;
-                    prop_assert_eq!(step == CandidateStep::Probed, model.candidate.is_some());
-                    model.candidate = model.candidate.map(|(since, _)| (since, true));
-                }
-                Op::Finish => {
-                    let step = pair.candidate_says(Packet::Upgrade).0;
-                    prop_assert_eq!(step == CandidateStep::Upgraded, model.candidate.is_some());
-                    model.websocket |= model.candidate.take().is_some();
-                }
-                Op::Wrong => {
-                    prop_assert_eq!(pair.candidate_says(Packet::Noop).0, CandidateStep::Abandoned);
-                    model.candidate = None;
-                }
-                Op::Lost => {
-                    pair.session.handle_candidate_lost();
-                    model.candidate = None;
-                }
-            }
-            prop_assert_eq!(pair.session.is_probed(), model.candidate.is_some_and(|(_, probed)| probed));
-            prop_assert_eq!(pair.closed.is_none(), model.open);
-            if !model.open {
-                prop_assert_eq!(pair.closed, Some(CloseReason::PingTimeout));
-                break;
-            }
-            let due = pair.session.next_timeout(&CONFIG);
-            prop_assert!(due > pair.now || !model.awaiting, "what was due was not done");
-        }
+    fn any_order_of_operations_is_as_the_model_says(websocket: bool, ops in ops()) {
+        model::check(if websocket { TransportName::WebSocket } else { TransportName::Polling }, ops);
     }
 }
 
