@@ -37,6 +37,7 @@ async fn a_reset_at_any_step_of_a_connection_leaves_no_session() {
     served.ends().await;
 }
 
+// Seen failing: a lost candidate takes its session along.
 #[tokio::test]
 async fn a_reset_at_any_step_of_an_upgrade_leaves_the_session_to_its_polling() {
     for step in 0..4 {
@@ -63,7 +64,10 @@ async fn a_reset_at_any_step_of_an_upgrade_leaves_the_session_to_its_polling() {
             }
         }
         // A new candidate is taken as soon as the loss of the old one is known.
+        let mut tries = 0;
         let mut another = loop {
+            tries += 1;
+            assert!(tries < 1000, "step {step}: no other candidate is taken");
             let mut another = served.candidate(&target).await;
             if another.try_send(support::wire::client_frame(0x81, b"2probe")).await.is_ok()
                 && another.frame().await.is_some_and(|frame| frame.payload == b"3probe")
@@ -81,6 +85,7 @@ async fn a_reset_at_any_step_of_an_upgrade_leaves_the_session_to_its_polling() {
     }
 }
 
+// Seen failing: that a poll was given up is not looked for.
 #[tokio::test]
 async fn polls_and_posts_that_are_reset_again_and_again_leave_nothing() {
     let served = Served::start(brisk()).await;

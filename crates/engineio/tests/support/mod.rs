@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use engineio::server::outbox::encode_text;
 use engineio::server::{
-    Application, CloseCode, Cut, Factory, Flow, HttpStream, Mailbox, Opening, Outbox, Rejection, Server,
-    ServerConfig, spawn,
+    Application, CloseCode, Cut, Factory, Flow, Goodbye, HttpStream, Mailbox, Opening, Outbox, Rejection,
+    Server, ServerConfig, spawn,
 };
 use engineio::{CloseReason, Message};
 use hyper::body::Incoming;
@@ -44,19 +44,24 @@ pub struct Echoes {
     pub book: Arc<Mutex<Book>>,
     /// Called while a session is being opened.
     pub on_open: Option<Hook>,
+    /// How long a session may say nothing to the application before that closes it.
+    pub patience: Option<Duration>,
 }
 
-pub struct Echo(Arc<Mutex<Book>>);
+pub struct Echo {
+    book: Arc<Mutex<Book>>,
+    deadline: Option<Instant>,
+}
 
 impl Factory for Echoes {
     type Application = Echo;
 
-    fn open(&self, _: Instant, _: &Opening<'_>, _: &Arc<Mailbox>) -> Result<Echo, Rejection> {
+    fn open(&self, now: Instant, _: &Opening<'_>, _: &Arc<Mailbox>) -> Result<Echo, Rejection> {
         self.book.lock().unwrap().opened += 1;
         if let Some(hook) = &self.on_open {
             hook();
         }
-        Ok(Echo(self.book.clone()))
+        Ok(Echo { book: self.book.clone(), deadline: self.patience.map(|patience| now + patience) })
     }
 
     fn on_refused(&self, _: &'static str) {}
@@ -64,6 +69,7 @@ impl Factory for Echoes {
 
 impl Application for Echo {
     fn on_message(&mut self, _: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
+        self.deadline = None;
         match message {
             Message::Text(text) => out.text(|out| out.extend_from_slice(text.as_bytes())),
             Message::Binary(data) => out.binary(data),
@@ -80,17 +86,17 @@ impl Application for Echo {
     }
 
     fn on_timeout(&mut self, _: Instant, _: &mut Outbox<'_>) -> Flow {
-        Flow::Continue
+        Flow::Close(Goodbye::Violation)
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        None
+        self.deadline
     }
 
     fn on_cut(&mut self, _: Instant, _: Cut, _: &mut Outbox<'_>) {}
 
     fn on_closed(&mut self, _: Instant, reason: CloseReason) {
-        self.0.lock().unwrap().closed.push(reason);
+        self.book.lock().unwrap().closed.push(reason);
     }
 }
 
@@ -190,9 +196,9 @@ async fn serve_over_http(server: Arc<Server<Echoes>>, stream: HttpStream, peer: 
         let server = server.clone();
         async move { Ok::<_, Infallible>(server.handle(peer, request).await) }
     });
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-    let _ = connection.with_upgrades().await;
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).max_buf_size(HEAD_MAX);
+    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 /// Bytes of a head.
