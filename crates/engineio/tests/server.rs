@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use engineio::server::ServerConfig;
 use engineio::{CloseReason, Violation};
-use support::wire::{KEY, Wire, client_frame, request, upgrade_headers};
+use support::wire::{KEY, client_frame, request, upgrade_headers};
 use support::{POLL, Served, WEBSOCKET, sid_of, unhurried, with_upgrade_timeout};
 
 const UNKNOWN_SID: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
@@ -41,6 +41,7 @@ async fn a_session_polls_posts_and_moves_to_a_websocket() {
     assert_eq!(served.ends().await, [CloseReason::ClientClosed]);
 }
 
+// Seen failing: what waits for a poll is left behind.
 #[tokio::test]
 async fn what_is_said_during_an_upgrade_arrives_once_and_in_order() {
     let served = Served::start(unhurried()).await;
@@ -75,6 +76,7 @@ async fn what_is_said_during_an_upgrade_arrives_once_and_in_order() {
     }
 }
 
+// Seen failing: the time of an upgrade passes unnoticed.
 #[tokio::test]
 async fn a_candidate_that_goes_silent_is_closed_and_the_session_polls_on() {
     let served = Served::start(with_upgrade_timeout(Duration::from_millis(200))).await;
@@ -129,13 +131,18 @@ async fn ten_thousand_packets_of_one_post_keep_their_order() {
     wire.get(&target).await.check(200, &body);
 }
 
+// Seen failing: a limit of 100 MB.
 #[tokio::test]
 async fn a_body_of_max_payload_is_taken_and_one_byte_more_is_413() {
     let served = Served::start(unhurried()).await;
     let (mut wire, target) = served.open().await;
     let largest = format!("4{}", "x".repeat(99_999));
-    wire.post(&target, &largest).await.check(200, "ok");
-    wire.get(&target).await.check(200, &largest);
+    let many = format!("4{}", vec!["x".repeat(9_998); 10].join("\u{1e}4"));
+    assert_eq!(many.len(), 99_999);
+    for body in [&largest[..99_999], &largest, &many, &format!("{many}x")] {
+        wire.post(&target, body).await.check(200, "ok");
+        wire.get(&target).await.check(200, body);
+    }
 
     let larger = format!("{largest}x");
     let mut sized = served.connect().await;
@@ -155,6 +162,7 @@ async fn a_body_of_max_payload_is_taken_and_one_byte_more_is_413() {
     wire.get(&target).await.check(200, "4the session goes on");
 }
 
+// Seen failing: octets are read as text.
 #[tokio::test]
 async fn a_body_that_no_stock_client_sends_is_refused() {
     let served = Served::start(unhurried()).await;
@@ -299,18 +307,6 @@ async fn other_versions_of_http_are_not_spoken() {
     let h2c = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
     let opened = served.connect().await.request("GET", POLL, h2c, "").await;
     assert_eq!(opened.status, 200, "the offer is passed over");
-    for smuggled in [
-        "content-length: 1\r\ncontent-length: 2\r\n",
-        "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
-        "content-length: +1\r\n",
-        "transfer-encoding: gzip\r\n",
-    ] {
-        let (_, target) = served.open().await;
-        let mut wire = Wire::connect(served.address).await;
-        wire.send(format!("POST {target} HTTP/1.1\r\nhost: localhost\r\n{smuggled}\r\n4x4x4")).await;
-        let status = wire.try_answer().await.map(|answer| answer.status);
-        assert!(matches!(status, Some(400)), "{smuggled:?} {status:?}");
-    }
 }
 
 #[tokio::test]

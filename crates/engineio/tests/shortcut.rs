@@ -219,6 +219,7 @@ async fn half_a_head_at_the_end_of_a_stream_opens_nothing_and_leaves_nothing() {
     assert_eq!(served.ends().await, [CloseReason::TransportClosed]);
 }
 
+// Seen failing: any origin is allowed.
 #[tokio::test]
 async fn a_listed_origin_is_echoed_in_the_answer_and_no_other_gets_a_socket() {
     let listed =

@@ -69,6 +69,7 @@ mod tests {
         Origins::Listed(vec!["https://good.example".into()]).allow(&headers)
     }
 
+    // Seen failing: any origin is allowed.
     #[test]
     fn only_the_listed_origin_itself_is_allowed() {
         assert!(allowed(Some("https://good.example")));

@@ -177,4 +177,21 @@ mod tests {
         assert_eq!(made.len(), 1000);
         assert!(made.iter().all(|sid| sid.split_once('.').is_some_and(|(_, random)| random.len() == 22)));
     }
+
+    // Seen failing: one byte of the key is always zero.
+    #[test]
+    fn no_byte_of_a_sid_is_likelier_than_another_and_no_bit_stands_still() {
+        let (mut bytes, mut ones, keys) = ([0_u32; 256], [0_u32; 128], 4000);
+        for _ in 0..keys {
+            let key = crate::server::ids::key();
+            key.to_be_bytes().iter().for_each(|byte| bytes[usize::from(*byte)] += 1);
+            ones.iter_mut().enumerate().for_each(|(bit, ones)| *ones += (key >> bit) as u32 & 1);
+        }
+        let expected = f64::from(keys) * 16.0 / 256.0;
+        let chi_square: f64 =
+            bytes.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
+        // 255 on the average; a billion good sources would all stay between these.
+        assert!((140.0..420.0).contains(&chi_square), "{chi_square}");
+        assert!(ones.iter().all(|ones| (1750..2250).contains(ones)), "{ones:?}");
+    }
 }
