@@ -187,6 +187,7 @@ mod tests {
         }
     }
 
+    // Seen failing: a transport may be named twice.
     #[test]
     fn transports_that_are_not_served_are_unknown() {
         let long = format!("EIO=4&transport={}", "x".repeat(10_000));

@@ -68,6 +68,7 @@ async fn a_frame_that_is_forbidden_closes_its_own_socket_only() {
     assert_eq!(neighbour.text().await, "4there?");
 }
 
+// Seen failing: a digit that is no packet type is read as a noop.
 #[tokio::test]
 async fn packets_that_are_none_close_the_socket() {
     let served = Served::start(unhurried()).await;

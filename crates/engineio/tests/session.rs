@@ -281,6 +281,7 @@ fn a_candidate_that_is_lost_or_says_anything_else_leaves_the_session_on_polling(
     }
 }
 
+// Seen failing: a second candidate takes the place of the first.
 #[test]
 fn a_second_candidate_is_refused_and_does_not_disturb_the_first() {
     let mut pair = Pair::new(TransportName::Polling);
