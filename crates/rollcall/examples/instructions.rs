@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("instructions: {error}; usage: instructions heartbeat|payload|event|join|update TIMES");
+            eprintln!("instructions: {error}; usage: instructions heartbeat|payload|event|join|history|update TIMES");
             ExitCode::from(2)
         }
     }
@@ -45,8 +45,9 @@ fn run() -> Outcome<()> {
             "heartbeat" => heartbeats(times),
             "payload" => payloads(times),
             "event" => events(times).await,
-            "join" => joins(times, 1).await,
-            "update" => joins(times, 100).await,
+            "join" => joins(times, 1, Kept::No).await,
+            "history" => joins(times, 1, Kept::Yes).await,
+            "update" => joins(times, 100, Kept::No).await,
             other => Err(format!("{other:?} is no path").into()),
         }
     })
@@ -93,7 +94,7 @@ fn payloads(times: u32) -> Outcome<()> {
 
 /// An event with an acknowledgement that says `event_unknown`.
 async fn events(times: u32) -> Outcome<()> {
-    let mut crowd = Crowd::open(1).await?;
+    let mut crowd = Crowd::open(1, Kept::No).await?;
     let config = engineio::Config::default();
     let mut assembler = Assembler::default();
     let mut out = Vec::new();
@@ -115,9 +116,16 @@ async fn events(times: u32) -> Outcome<()> {
     Ok(())
 }
 
+/// Whether ended sessions are written into the history, which other threads do, in batches.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    No,
+    Yes,
+}
+
 /// A session joins, which its user's other sessions are told, and leaves, which they are told too.
-async fn joins(times: u32, others: usize) -> Outcome<()> {
-    let mut crowd = Crowd::open(others).await?;
+async fn joins(times: u32, others: usize, kept: Kept) -> Outcome<()> {
+    let mut crowd = Crowd::open(others, kept).await?;
     for _ in 0..times {
         let mut client = crowd.join()?;
         crowd.now += PAUSE;
@@ -154,10 +162,13 @@ struct Crowd {
 }
 
 impl Crowd {
-    async fn open(sessions: usize) -> Outcome<Self> {
+    async fn open(sessions: usize, kept: Kept) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.identity.secret = Secret::parse(SECRET);
+        if kept == Kept::No {
+            config.history.keep_days = 0;
+        }
         config.limits.connections_per_address = NonZeroU32::MAX;
         config.limits.sessions_per_user = ALL_OF_THEM;
         config.limits.sessions_per_login = ALL_OF_THEM;

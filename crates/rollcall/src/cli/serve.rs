@@ -12,10 +12,8 @@ pub(super) fn execute(config: Config) -> Result<String, Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    if config.http.page && !rollcall::http::has_devices_page() {
-        tracing::info!(
-            "the devices page is not in this program, / says how to connect; build it with scripts/page"
-        );
+    if let Some(note) = super::config::missing_page(&config) {
+        tracing::info!("{note}");
     }
     raise_descriptors();
     let mut builder = match config.runtime.workers() {
