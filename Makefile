@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help start dev prod test timing soak-cluster fuzz types e2e bench bench-cluster cov lint instructions deb book fmt clean
+.PHONY: help start dev prod test timing soak soak-cluster fuzz types e2e bench bench-cluster cov lint instructions deb book fmt clean
 
 # Settings for work at one's own desk; what the environment says already counts more.
 DEVELOPMENT = export ROLLCALL_ACCOUNTS__REGISTRATION="$${ROLLCALL_ACCOUNTS__REGISTRATION:-true}" \
@@ -45,6 +45,11 @@ soak-cluster: ## Three nodes, 500 clients and one fault after another for ten mi
 
 fuzz: ## Fuzz what reads bytes from outside, each target for a minute (SECONDS=..., TARGET=jwt); the replay is in `make test`
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
+
+soak: ## An hour of it, with a fault a minute: no ghost, nothing lost, no growth; SECONDS=... PAUSE=... SEED=...
+	@ROLLCALL_SOAK_SECONDS="$(or $(SECONDS),3600)" ROLLCALL_SOAK_PAUSE="$(or $(PAUSE),50)" \
+		ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
+		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
 
 types: ## Write clients/typescript/src/wire.ts from the types of the server
 	@ROLLCALL_WRITE_TYPES=1 cargo test --quiet --package rollcall --lib wire::typescript

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("instructions: {error}; usage: instructions heartbeat|payload|event|join|history|update TIMES");
+            eprintln!(
+                "instructions: {error}; usage: instructions heartbeat|payload|event|join|history|update TIMES"
+            );
             ExitCode::from(2)
         }
     }

@@ -94,7 +94,7 @@ impl Wire {
         self.try_answer().await.expect("an answer before the end of the connection")
     }
 
-    /// `None` when the connection ends instead.
+    /// `None` when the connection ends instead. Dropped half-way it loses nothing.
     pub async fn try_answer(&mut self) -> Option<Answer> {
         let head_len = loop {
             match self.read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -102,14 +102,15 @@ impl Wire {
                 None => self.fill().await?,
             }
         };
-        let head = String::from_utf8(self.read.drain(..head_len).collect()).unwrap().to_ascii_lowercase();
+        let head = String::from_utf8(self.read[..head_len].to_vec()).unwrap().to_ascii_lowercase();
         let (status_line, head) = head.split_once("\r\n").unwrap();
         let status = status_line.split(' ').nth(1).unwrap().parse().unwrap();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length = length.map_or(0, |length| length.parse().unwrap());
-        while self.read.len() < length {
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        while self.read.len() < head_len + length {
             self.fill().await?;
         }
+        self.read.drain(..head_len);
         let body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
         Some(Answer { status, head: head.to_owned(), body })
     }

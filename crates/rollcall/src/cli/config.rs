@@ -19,8 +19,9 @@ pub(super) fn check(config: &Config) -> String {
 
 /// What is to be said when `/` is to answer with the devices page and this program was built without it.
 pub(super) fn missing_page(config: &Config) -> Option<&'static str> {
-    (config.http.page && !rollcall::http::has_devices_page())
-        .then_some("the devices page is not in this program, / says how to connect; build it with scripts/page")
+    (config.http.page && !rollcall::http::has_devices_page()).then_some(
+        "the devices page is not in this program, / says how to connect; build it with scripts/page",
+    )
 }
 
 pub(super) fn print(config: &Config) -> Result<String, Failure> {

@@ -10,6 +10,7 @@ use rollcall::config::DatabaseUrl;
 use crate::book::Book;
 use crate::databases::Database;
 use crate::forwarder::Forwarder;
+use crate::line::Transport;
 use crate::live::wire::Wire;
 use crate::redis::Redis;
 use crate::served::Served;
@@ -22,6 +23,8 @@ pub struct Fleet {
     pub nodes: Vec<Option<Node>>,
     pub book: Arc<Book>,
     pub visitors: Vec<Visitor>,
+    /// Of whoever joins next.
+    pub transport: Transport,
     logins: u64,
 }
 
@@ -46,7 +49,15 @@ impl Fleet {
     pub async fn start_on(redis: Redis, nodes: usize) -> Self {
         let database = Database::postgres().await;
         let book = Arc::new(Book::new(LEASE));
-        let mut fleet = Self { redis, database, nodes: Vec::new(), book, visitors: Vec::new(), logins: 0 };
+        let mut fleet = Self {
+            redis,
+            database,
+            nodes: Vec::new(),
+            book,
+            visitors: Vec::new(),
+            transport: Transport::WebSocket,
+            logins: 0,
+        };
         for _ in 0..nodes {
             fleet.start_node().await;
         }
@@ -152,7 +163,7 @@ impl Fleet {
 
     /// A client with this login.
     pub async fn join_as(&mut self, node: usize, user: &str, login: &str) -> &Visitor {
-        let visitor = Visitor::join(&self.book, self.address(node), user, login).await;
+        let visitor = Visitor::join(&self.book, self.address(node), user, login, self.transport).await;
         let Some(visitor) = visitor else {
             panic!("{user} was not let in at node {node}: {}", self.served(node).log());
         };
@@ -165,8 +176,8 @@ impl Fleet {
         let places: Vec<_> = places.into_iter().collect();
         for some in places.chunks(50) {
             let joins = some.iter().map(|(node, user)| {
-                let (book, address) = (self.book.clone(), self.address(*node));
-                async move { Visitor::join(&book, address, user, "same").await.unwrap() }
+                let (book, address, transport) = (self.book.clone(), self.address(*node), self.transport);
+                async move { Visitor::join(&book, address, user, "same", transport).await.unwrap() }
             });
             self.visitors.extend(crate::support::join_all(joins).await);
         }

@@ -14,9 +14,11 @@ mod served;
 mod support;
 
 mod book;
+mod line;
 mod visitor;
 mod forwarder;
 mod fleet;
+mod upkeep;
 mod oracle;
 
 mod nodes;

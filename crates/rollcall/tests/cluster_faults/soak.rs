@@ -1,6 +1,7 @@
-//! Three nodes, clients that come, go, rename and sign out, and one fault after the other, all from a seed. A minute of it
-//! with the other tests; `make soak-cluster` takes ten. `ROLLCALL_SOAK_SEED` does the same again, as far as two machines
-//! ever do the same, and `ROLLCALL_SOAK_SECONDS` says for how long.
+//! Three nodes, clients of all transports that come, go, rename and sign out, and one fault after the other, all from a
+//! seed. A minute of it with the other tests; `make soak-cluster` takes ten, `make soak` an hour with a fault a minute.
+//! `ROLLCALL_SOAK_SEED` does the same again, as far as two machines ever do the same, `ROLLCALL_SOAK_SECONDS` says for how
+//! long, `ROLLCALL_SOAK_PAUSE` how many seconds there are between two faults (without it, up to three).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +12,9 @@ use serde_json::json;
 use crate::book::SLOWNESS;
 use crate::fleet::{Dice, Fleet, LEASE};
 use crate::forwarder::Way;
+use crate::line::Transport;
 use crate::redis::Redis;
+use crate::upkeep::Upkeep;
 use crate::visitor::Visitor;
 
 struct Soak {
@@ -21,6 +24,9 @@ struct Soak {
     /// What is broken now, and until when.
     fault: Option<(Instant, Fault)>,
     next_fault: Instant,
+    pause: Option<Duration>,
+    /// Of the first node, which is spared whatever would end its process.
+    upkeep: Upkeep,
     counts: BTreeMap<String, u32>,
 }
 
@@ -43,6 +49,7 @@ async fn whatever_happens_all_is_right_at_the_end() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seed = number("ROLLCALL_SOAK_SEED").unwrap_or_else(ids::node_id);
     let seconds = number("ROLLCALL_SOAK_SECONDS").unwrap_or(60);
+    let pause = number("ROLLCALL_SOAK_PAUSE").map(Duration::from_secs);
     println!("ROLLCALL_SOAK_SEED={seed} ROLLCALL_SOAK_SECONDS={seconds}");
     let mut fleet = Fleet::start_on(Redis::start(), 0).await;
     for _ in 0..3 {
@@ -51,7 +58,9 @@ async fn whatever_happens_all_is_right_at_the_end() {
     let now = fleet.book.now();
     let clients = if seconds < 300 { 150 } else { 500 };
     let (dice, counts) = (Dice(seed), BTreeMap::new());
-    let mut soak = Soak { fleet, dice, clients, fault: None, next_fault: now + LEASE, counts };
+    let upkeep = Upkeep::new(fleet.served(FIRST), now);
+    let next_fault = now + pause.unwrap_or(LEASE);
+    let mut soak = Soak { fleet, dice, clients, fault: None, next_fault, pause, upkeep, counts };
     let until = now + Duration::from_secs(seconds);
     while soak.fleet.book.now() < until {
         soak.step().await;
@@ -63,11 +72,13 @@ async fn whatever_happens_all_is_right_at_the_end() {
     let open = soak.fleet.visitors.len();
     println!("right {took:?} after the end with {open} clients, after {:#?}", soak.counts);
     soak.fleet.wait_for_no_remains(LEASE * 8).await;
+    soak.check_upkeep().await;
 }
 
 impl Soak {
     async fn step(&mut self) {
         let now = self.fleet.book.now();
+        self.upkeep.step(now);
         match self.fault {
             Some((until, _)) if now >= until => self.heal().await,
             None if now >= self.next_fault => self.harm(now),
@@ -104,11 +115,14 @@ impl Soak {
         let running = self.fleet.running();
         let node = self.pick(&running);
         let user = format!("u{}", self.dice.below(self.clients as u64 / 7));
+        let transport = TRANSPORTS[self.dice.below(TRANSPORTS.len() as u64) as usize];
+        self.fleet.transport = transport;
         match self.dice.below(3) {
             0 => self.fleet.join_as(node, &user, "same").await,
             _ => self.fleet.join(node, &user).await,
         };
         self.count("joined");
+        self.count(&format!("joined by {transport:?}"));
     }
 
     /// A session ends another one of its user: as a tab of its own login, or the whole login, which only it has.
@@ -142,7 +156,10 @@ impl Soak {
         let node = self.pick(&running);
         let time = Duration::from_millis(200 + self.dice.below(4000));
         // Whoever dies alone is gone in time: no excuse for that.
-        let kind = self.dice.below(13);
+        let kind = match self.dice.below(13) {
+            0 | 1 if node == FIRST => 2,
+            kind => kind,
+        };
         if kind > 1 {
             self.fleet.book.begin_trouble();
         }
@@ -224,7 +241,7 @@ impl Soak {
         }
         fleet.book.end_trouble();
         let rest = Duration::from_millis(self.dice.below(3000));
-        self.next_fault = self.fleet.book.now() + rest;
+        self.next_fault = self.fleet.book.now() + self.pause.unwrap_or(rest);
     }
 
     /// No socket ends without a reason.
@@ -244,6 +261,27 @@ impl Soak {
         }
     }
 
+    /// Everybody goes; the first node has then given back what it held for them, and has not grown meanwhile.
+    async fn check_upkeep(&mut self) {
+        let before = *self.upkeep.first().unwrap();
+        let most = self.upkeep.most_descriptors();
+        while !self.fleet.visitors.is_empty() {
+            self.fleet.leave(0);
+        }
+        let mut after = self.upkeep.look(self.fleet.book.now());
+        let until = self.fleet.book.now() + LEASE + SLOWNESS;
+        while after.descriptors > before.descriptors + OWN_CONNECTIONS && self.fleet.book.now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            after = self.upkeep.look(self.fleet.book.now());
+        }
+        let slope = self.upkeep.slope(WARM_UP);
+        println!(
+            "node {FIRST}: {before:?} before, {after:?} after, at most {most} descriptors; bytes an hour: {slope:?}"
+        );
+        assert!(after.descriptors <= before.descriptors + OWN_CONNECTIONS, "{before:?} {after:?}");
+        assert!(slope.is_none_or(|slope| slope < 1024.0 * 1024.0), "grows by {slope:?} bytes an hour");
+    }
+
     fn any_visitor(&mut self) -> Option<usize> {
         let visitors = self.fleet.visitors.len();
         (visitors > 0).then(|| self.dice.below(visitors as u64) as usize)
@@ -257,6 +295,14 @@ impl Soak {
         *self.counts.entry(what.to_owned()).or_default() += 1;
     }
 }
+
+/// The node that lives through all of it.
+const FIRST: usize = 0;
+const TRANSPORTS: [Transport; 3] = [Transport::WebSocket, Transport::Polling, Transport::Upgrade];
+/// Connections to the database and to Redis that come and go with what is asked of them.
+const OWN_CONNECTIONS: usize = 12;
+/// Pools, buffers and tables have their size after that.
+const WARM_UP: Duration = Duration::from_secs(600);
 
 /// As after a fault of Redis.
 const RIGHT_AGAIN: Duration = LEASE.saturating_add(Duration::from_secs(1)).saturating_add(SLOWNESS);

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::book::{Book, SLOWNESS};
-use crate::live::wire::{Wire, request, upgrade_headers};
-use crate::live::{WEBSOCKET, event};
+use crate::line::{Line, Transport};
+use crate::live::event;
 use crate::support::SECRET;
 
 /// One socket in the namespace, read by a task of its own.
@@ -48,20 +48,25 @@ pub struct Told {
 
 impl Visitor {
     /// Joins at a node; `None` when it does not let anybody in, or ends first.
-    pub async fn join(book: &Arc<Book>, node: (usize, SocketAddr), user: &str, login: &str) -> Option<Self> {
+    pub async fn join(
+        book: &Arc<Book>,
+        node: (usize, SocketAddr),
+        user: &str,
+        login: &str,
+        transport: Transport,
+    ) -> Option<Self> {
         let (number, address) = node;
-        let mut wire = Wire::try_connect(address).await.ok()?;
-        wire.try_send(request("GET", WEBSOCKET, &upgrade_headers(), "")).await.ok()?;
-        if wire.try_answer().await?.status != 101 {
-            return None;
-        }
+        let mut line = Line::open(address, transport).await?;
         let since = book.now();
-        let packet = format!(r#"40/sessions,{{"token":"{}"}}"#, token(user, login));
-        wire.try_send(crate::live::wire::client_frame(0x81, packet.as_bytes())).await.ok()?;
+        line.say(&format!(r#"40/sessions,{{"token":"{}"}}"#, token(user, login))).await?;
         let mut told = Told::default();
         let id = loop {
-            let text = text(&mut wire).await?;
-            let Some((name, arguments)) = event(&text) else { continue };
+            let packet = line.packet().await?;
+            if packet == "2" {
+                line.say("3").await?;
+                continue;
+            }
+            let Some((name, arguments)) = event(&packet) else { continue };
             if name != "sessions:ready" {
                 return None;
             }
@@ -79,7 +84,7 @@ impl Visitor {
         let told = Arc::new(Mutex::new(told));
         let (say, said) = mpsc::channel(64);
         let reader = Reader { id: id.clone(), user: user.to_owned(), told: told.clone(), book: book.clone() };
-        engineio::server::spawn(reader.run(wire, said));
+        engineio::server::spawn(reader.run(line, said));
         let (user, login) = (user.to_owned(), login.to_owned());
         Some(Self { id, user, login, node: number, told, say, book: book.clone() })
     }
@@ -138,26 +143,31 @@ struct Reader {
 
 impl Reader {
     /// Until the connection ends, or the visitor leaves.
-    async fn run(self, mut wire: Wire, mut said: mpsc::Receiver<String>) {
-        loop {
-            let text = tokio::select! {
-                text = text(&mut wire) => text,
+    async fn run(self, mut line: Line, mut said: mpsc::Receiver<String>) {
+        let left = loop {
+            let packet = tokio::select! {
+                packet = line.packet() => packet,
                 said = said.recv() => match said {
                     Some(packet) => {
-                        let _ = wire.try_send(crate::live::wire::client_frame(0x81, packet.as_bytes())).await;
+                        line.say(&packet).await;
                         continue;
                     }
-                    None => break,
+                    None => break true,
                 },
             };
-            match text {
-                Some(text) if text == "41/sessions," => break,
-                Some(text) => self.hear(&text),
-                None => break,
+            match packet.as_deref() {
+                Some("2") => {
+                    line.say("3").await;
+                }
+                Some("41/sessions,") | None => break false,
+                Some(packet) => self.hear(packet),
             }
-        }
+        };
         self.book.close(&self.id);
         self.told.lock().unwrap().is_closed = true;
+        if left {
+            line.leave().await;
+        }
     }
 
     fn hear(&self, text: &str) {
@@ -212,24 +222,10 @@ impl Told {
     }
 }
 
-/// The next message; pings are answered. `None` at the end.
-async fn text(wire: &mut Wire) -> Option<String> {
-    loop {
-        let frame = wire.frame().await?;
-        match (frame.first, &frame.payload[..]) {
-            (0x81, b"2") => {
-                let _ = wire.try_send(crate::live::wire::client_frame(0x81, b"3")).await;
-            }
-            (0x81, _) => return String::from_utf8(frame.payload).ok(),
-            _ => return None,
-        }
-    }
-}
-
 /// A token of this login of a user, as another holder of the secret makes it.
 pub fn token(user: &str, login: &str) -> String {
     let now = Clock::system().unix_seconds();
-    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + 3600});
+    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + 7200});
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
