@@ -81,7 +81,10 @@ pub(super) async fn open(config: &Config) -> Result<(AnyPool, Kind, Option<Datab
     let options = AnyPoolOptions::new()
         .max_connections(config.database.max_connections.get())
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(move |connection, _| Box::pin(prepare(connection, kind)));
+        .after_connect(move |connection, _| Box::pin(prepare(connection, kind)))
+        // After an error of the disk SQLite has rolled back by itself and refuses to do it again, and the driver counts the
+        // transaction as open for ever: such a connection is closed, and another one opened.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let pool =
         options.connect_with(target.options.clone()).await.map_err(|problem| target.refused(problem))?;
     let file = match &target.path {

@@ -13,6 +13,8 @@ mod issuer;
 mod live;
 #[path = "../support/namespace.rs"]
 mod namespace;
+#[path = "../support/oracle.rs"]
+mod oracle;
 #[path = "../support/receiver.rs"]
 mod receiver;
 #[path = "../support/secure.rs"]
@@ -52,6 +54,7 @@ mod login_process;
 mod logins;
 mod naming;
 mod overload;
+mod process_faults;
 mod redis_cluster;
 mod redis_tls;
 mod registry;
