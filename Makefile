@@ -49,7 +49,7 @@ fuzz: ## Fuzz what reads bytes from outside, each target for a minute (SECONDS=.
 soak: ## An hour of it, with a fault a minute: no ghost, nothing lost, no growth; SECONDS=... PAUSE=... SEED=...
 	@ROLLCALL_SOAK_SECONDS="$(or $(SECONDS),3600)" ROLLCALL_SOAK_PAUSE="$(or $(PAUSE),50)" \
 		ROLLCALL_SOAK_SEED="$(or $(SEED),$(shell shuf -i 1-999999999 -n 1))" \
-		cargo nextest run -p rollcall --test cluster_faults --no-capture soak::
+		cargo nextest run --cargo-profile soak -p rollcall --test cluster_faults --no-capture soak::
 
 types: ## Write clients/typescript/src/wire.ts from the types of the server
 	@ROLLCALL_WRITE_TYPES=1 cargo test --quiet --package rollcall --lib wire::typescript

@@ -68,7 +68,11 @@ impl Newcomers {
                     Ok(false) => {}
                     Err(StorageError::Unstorable(_) | StorageError::Damaged(_)) => {}
                     Err(
-                        error @ (StorageError::Database(_) | StorageError::Slow | StorageError::ReadOnly),
+                        error @ (StorageError::Database(_)
+                        | StorageError::Slow
+                        | StorageError::ReadOnly
+                        | StorageError::FileGone(_)
+                        | StorageError::FileReplaced),
                     ) => {
                         // While it is away, which was logged, all wait: it comes back.
                         if app.store.health().away_since().is_none() {

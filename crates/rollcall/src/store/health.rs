@@ -50,16 +50,22 @@ impl Health {
         }
     }
 
+    /// Whether what is written would be found again: the file that is open is still the one of that name.
+    pub(super) fn check_file(&self) -> Result<(), StorageError> {
+        match self.file.as_ref().map(DatabaseFile::is_still_there) {
+            Some(Ok(true)) | None => Ok(()),
+            Some(Ok(false)) => Err(StorageError::FileReplaced),
+            Some(Err(error)) => Err(StorageError::FileGone(error)),
+        }
+    }
+
     /// What a write would meet, without writing.
     async fn problem(&self) -> Option<String> {
-        match self.file.as_ref().map(DatabaseFile::is_still_there) {
-            Some(Ok(false)) => {
-                return Some("the file was replaced by another one; restart to use that".to_owned());
-            }
-            Some(Err(error)) => return Some(error.to_string()),
-            Some(Ok(true)) | None => {}
-        }
-        bounded(self.probe()).await.err().map(|error| error.to_string())
+        let looked = async {
+            self.check_file()?;
+            bounded(self.probe()).await
+        };
+        looked.await.err().map(|error| error.to_string())
     }
 
     async fn probe(&self) -> Result<(), StorageError> {

@@ -116,6 +116,12 @@ pub enum StorageError {
     /// It is a copy that follows another one, or somebody has closed it for writes.
     #[error("it takes no writes just now")]
     ReadOnly,
+    /// Its file cannot be found any more, or looked at.
+    #[error("its file: {0}")]
+    FileGone(std::io::Error),
+    /// Its file was replaced by another one: what is written to the old one is lost with the process.
+    #[error("its file was replaced by another one; restart to use that")]
+    FileReplaced,
     /// A text that no column takes: too long, or with a NUL in it. Callers check before; this is the last line.
     #[error("{0} is too long or has a NUL in it")]
     Unstorable(&'static str),
@@ -181,7 +187,10 @@ impl Store {
     /// both have to give up.
     async fn begin(&self) -> Result<Transaction<'static, Any>, StorageError> {
         Ok(match self.shared.kind {
-            Kind::Sqlite => self.pool().begin_with("BEGIN IMMEDIATE").await?,
+            Kind::Sqlite => {
+                self.shared.health.check_file()?;
+                self.pool().begin_with("BEGIN IMMEDIATE").await?
+            }
             Kind::Postgres => self.pool().begin().await?,
         })
     }

@@ -37,6 +37,7 @@ mod cluster;
 mod cluster_dead;
 mod command;
 mod descriptors;
+mod database_faults;
 mod doctor;
 mod drain;
 mod events;

@@ -155,7 +155,8 @@ const TABLES: [&str; 13] = [
     "rollcall_schema",
 ];
 
-async fn connect(url: &str) -> AnyConnection {
+/// A connection beside the store.
+pub async fn connect(url: &str) -> AnyConnection {
     sqlx::any::install_default_drivers();
     AnyConnection::connect(url).await.unwrap()
 }
@@ -193,6 +194,42 @@ fn folder() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
     std::env::temp_dir().join(format!("rollcall-postgres-{owner}-{:08x}", hasher.finish() as u32))
+}
+
+/// A PostgreSQL server for one test alone, which may be ended and started again.
+pub struct OwnPostgres {
+    /// Of its database `postgres`.
+    pub url: String,
+    folder: tempfile::TempDir,
+    _in_use: File,
+}
+
+impl OwnPostgres {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let in_use = use_folder(folder.path());
+        let output = script().arg("start").arg(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let url = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        Self { url, folder, _in_use: in_use }
+    }
+
+    /// As after a crash; there again when this returns.
+    pub fn restart(&self) {
+        assert!(script().arg("restart").arg(self.folder.path()).status().unwrap().success());
+    }
+
+    /// A connection beside the server under test.
+    pub async fn connect(&self) -> AnyConnection {
+        connect(&self.url).await
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        let _ = script().arg("stop").arg(self.folder.path()).status(); // its watchdog would do it too
+    }
 }
 
 fn script() -> Command {
