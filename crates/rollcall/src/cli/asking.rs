@@ -12,6 +12,7 @@ use rollcall::outgoing::{Outgoing, explain};
 use serde_json::Value;
 
 use super::Failure;
+use super::plain::plain;
 
 /// Whom, and where to ask.
 pub(super) struct Asked {
@@ -94,7 +95,7 @@ pub(super) fn name_of(session: &Value) -> Option<&str> {
 
 /// What a client has said of itself moves no cursor and adds no column; `-` for nothing.
 pub(super) fn shown(value: &Value) -> String {
-    value.as_str().filter(|text| !text.is_empty()).unwrap_or("-").escape_debug().to_string()
+    plain(value.as_str().filter(|text| !text.is_empty()).unwrap_or("-"))
 }
 
 fn api_key(asked: &Asked) -> Result<String, Failure> {

@@ -10,6 +10,7 @@ use rollcall::store::{Action, AuditFilter, AuditRow};
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::plain::plain;
 use super::storing::with_store;
 
 /// What is wanted.
@@ -98,15 +99,15 @@ fn table(rows: &[AuditRow]) -> Result<String, std::fmt::Error> {
     // What others have made up, such as the subject of a token, moves no cursor and adds no column.
     let shown = |text: &Option<String>| match text.as_deref() {
         None | Some("") => "-".to_owned(),
-        Some(text) => text.escape_debug().to_string(),
+        Some(text) => plain(text),
     };
     let mut lines: Vec<[String; 7]> =
         vec![["AT", "ACTION", "BY", "FROM", "ISSUER", "USER", "DETAIL"].map(str::to_owned)];
     for row in rows {
-        let by = row.actor.escape_debug().to_string();
+        let by = plain(&row.actor);
         lines.push([
             at(row),
-            row.action.escape_debug().to_string(),
+            plain(&row.action),
             by,
             shown(&row.address),
             shown(&row.issuer),

@@ -7,6 +7,7 @@ use rollcall::cluster::status::{self, NodeRow};
 use rollcall::config::Config;
 
 use super::Failure;
+use super::plain::plain;
 
 /// A table with a line a node, or JSON.
 pub(super) fn status(config: &Config, as_json: bool) -> Result<String, Failure> {
@@ -36,8 +37,7 @@ fn table(rows: &[NodeRow]) -> Result<String, std::fmt::Error> {
             (Some(_), false) => "incomplete",
         };
         // What another process has written moves no cursor.
-        let shown =
-            |text: &str| if text.is_empty() { "-".to_owned() } else { text.escape_debug().to_string() };
+        let shown = |text: &str| if text.is_empty() { "-".to_owned() } else { plain(text) };
         lines.push([
             shown(&status.tag),
             node.clone(),

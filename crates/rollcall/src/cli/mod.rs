@@ -17,6 +17,7 @@ mod doctor;
 mod healthcheck;
 
 mod asking;
+mod plain;
 mod storing;
 
 use std::path::PathBuf;

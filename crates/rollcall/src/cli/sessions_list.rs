@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::asking::{Asked, Server, name_of, shown};
+use super::plain::plain;
 use super::storing::block_on;
 
 /// A line for each session, the oldest first: id, when, from where, what it is called.
@@ -30,6 +31,6 @@ fn write_line(text: &mut String, session: &Value) -> std::fmt::Result {
         shown(&session["connectedAt"]),
         shown(&session["metadata"]["ip"]),
         shown(&session["login"]),
-        name_of(session).unwrap_or("-").escape_debug(),
+        plain(name_of(session).unwrap_or("-")),
     )
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::asking::{Asked, Listed, NoList, Server, name_of, shown};
+use super::plain::plain;
 use super::storing::block_on;
 
 /// Asks every `interval` until Ctrl-C, or until whoever reads has gone.
@@ -100,12 +101,7 @@ fn table(
             known.learn(now, sessions);
             let whole =
                 if *complete { "" } else { ", of this node alone: the others cannot be asked just now" };
-            lines.push(format!(
-                "{}  {}  sessions: {}{whole}",
-                to_iso8601(now),
-                user.escape_debug(),
-                sessions.len()
-            ));
+            lines.push(format!("{}  {}  sessions: {}{whole}", to_iso8601(now), plain(user), sessions.len()));
             lines.push(String::new());
             let room = rows.saturating_sub(lines.len() + 2).max(1);
             let (few, many) = sessions.split_at(room.min(sessions.len()));
@@ -134,7 +130,7 @@ fn align(now: u64, sessions: &[Value], known: &Known) -> Vec<String> {
             shown(&session["metadata"]["ip"]),
             id,
             shown(&session["device"]["os"]),
-            name_of(session).unwrap_or("-").escape_debug().take(NAME_MAX).collect(),
+            plain(name_of(session).unwrap_or("-")).chars().take(NAME_MAX).collect(),
             shown(&session["metadata"]["context"]).chars().take(NAME_MAX).collect(),
             shown(&session["login"]),
         ]);
@@ -156,7 +152,7 @@ fn changes(now: u64, listed: &Result<Listed, String>, known: &mut Known) -> Stri
     match listed {
         Err(why) if !known.is_away => {
             known.is_away = true;
-            let _ = writeln!(text, "{time}\t!\t{}", why.escape_debug());
+            let _ = writeln!(text, "{time}\t!\t{}", plain(why));
         }
         Err(_) => {}
         Ok(Listed { sessions, .. }) => {
@@ -167,7 +163,7 @@ fn changes(now: u64, listed: &Result<Listed, String>, known: &mut Known) -> Stri
             }
             for session in sessions.iter().filter(|session| new.contains(&shown(&session["socketId"]))) {
                 let (id, ip) = (shown(&session["socketId"]), shown(&session["metadata"]["ip"]));
-                let name = name_of(session).unwrap_or("-").escape_debug();
+                let name = plain(name_of(session).unwrap_or("-"));
                 let _ = writeln!(text, "{time}\t+\t{id}\t{ip}\t{name}");
             }
         }
