@@ -33,6 +33,7 @@ mod audit;
 mod audit_command;
 mod auth;
 mod backchannel_logout;
+mod clock_faults;
 mod cluster;
 mod cluster_dead;
 mod command;

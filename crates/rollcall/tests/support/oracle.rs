@@ -125,8 +125,13 @@ pub async fn held(served: &Served) -> Held {
 
 /// A token of this login of a user, as another holder of the secret makes it; good for two hours.
 pub fn token(user: &str, login: &str) -> String {
+    token_for(user, login, 7200)
+}
+
+/// The same, good for this many seconds.
+pub fn token_for(user: &str, login: &str, seconds: u64) -> String {
     let now = Clock::system().unix_seconds();
-    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + 7200});
+    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + seconds});
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
