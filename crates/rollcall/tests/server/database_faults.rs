@@ -59,7 +59,7 @@ async fn accounts(connection: &mut AnyConnection, name: &str) -> i64 {
     sqlx::query(sqlx::AssertSqlSafe(query)).fetch_one(connection).await.unwrap().get(0)
 }
 
-/// Failing without `busy_timeout`, which answers at once, and with one of a minute.
+/// Failing without `busy_timeout`: the short lock is not waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_file_is_waited_for_and_then_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ fn start(mut command: Command, folder: &Path, url: &str) -> (i32, String) {
     (output.status.code().unwrap_or_default(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Failing without `statement_timeout`, and with a pool that waits for ever.
+/// Failing without the bounds (`statement_timeout`, `ACQUIRE_TIMEOUT`, `OPERATION_TIMEOUT`): no answer comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_in_postgresql_holds_up_requests_and_no_socket() {
     let postgres = OwnPostgres::start();
@@ -182,7 +182,7 @@ async fn a_lock_in_postgresql_holds_up_requests_and_no_socket() {
     oracle.assert_healthy(&mut served, Duration::ZERO).await;
 }
 
-/// Failing with a pool that hands out connections it has not looked at.
+/// Failing with an answer that comes before the commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_may_crash_under_a_stream_of_logins() {
     let postgres = OwnPostgres::start();
