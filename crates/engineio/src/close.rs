@@ -62,6 +62,18 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All words of [`Self::as_str`].
+    pub const WORDS: [&str; 8] = [
+        "client_closed",
+        "transport_closed",
+        "ping_timeout",
+        "rate_limited",
+        "parse_error",
+        "server_closed",
+        "slow_consumer",
+        "overloaded",
+    ];
+
     /// A stable word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

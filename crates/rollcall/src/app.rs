@@ -11,6 +11,7 @@ use engineio::server::spawn;
 use tokio::sync::{Mutex, Notify};
 
 use crate::accounts::{Accounts, HashError, Hasher};
+use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -22,6 +23,7 @@ use crate::ids;
 use crate::lifecycle::Lifecycle;
 use crate::overload::{Limit, Overload, descriptors};
 use crate::store::{Forgotten, Keep, OpenError, StorageError, Store, SuccessorKeys};
+use crate::telemetry::host::Host;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{Tls, TlsError};
 use crate::webhooks;
@@ -58,6 +60,10 @@ pub struct App {
     pub client_addresses: ClientAddresses,
     /// What listeners that speak TLS do it with.
     pub tls: Option<Arc<Tls>>,
+    /// Where this process runs.
+    pub host: Host,
+    /// Who looks at all sockets, if that is configured.
+    pub(crate) admin: Option<Arc<Admin>>,
     /// First part of every Engine.IO `sid`: configured, or made now.
     pub node_tag: String,
 }
@@ -132,6 +138,8 @@ impl App {
             look: Notify::new(),
             lifecycle: Lifecycle::new(),
             tls,
+            host: Host::this(&clock),
+            admin: Admin::new(&config, clock.now()).map(Arc::new),
             client_addresses: ClientAddresses::new(config.http.trusted_proxies.clone(), config.privacy.ip),
             node_tag: config.http.node_tag.as_ref().map_or_else(ids::node_tag, |tag| tag.as_str().to_owned()),
             config,

@@ -3,7 +3,7 @@
 //! Reading order: [`config`] says what can be set, [`app`] opens what is shared, `server` serves it and
 //! `drain` ends it, [`gateway`] is what a socket's life means, [`registry`] who is there, [`history`] who was, [`cluster`]
 //! what other nodes know of that, `webhooks` whom it is told, [`identity`] judges tokens by the signatures of [`jose`],
-//! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests.
+//! [`accounts`] keeps people, [`store`] whatever must survive, [`http`] answers all other requests, `admin` shows operators who is there.
 
 pub mod app;
 pub mod config;
@@ -21,6 +21,7 @@ pub mod jose;
 pub mod accounts;
 pub mod store;
 pub mod http;
+mod admin;
 pub mod overload;
 pub mod lifecycle;
 pub mod shutdown;

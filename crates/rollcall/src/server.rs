@@ -20,9 +20,11 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::accepting::accept;
+use crate::admin::Visitors;
 use crate::app::App;
 use crate::config::{Config, SocketPath};
 use crate::drain::{LAST_WORDS, drain};
+use crate::gateway::codes::SERVER_SHUTDOWN;
 use crate::gateway::{Clients, Gateway};
 use crate::http::PeerAddress;
 use crate::lifecycle::Phase;
@@ -38,6 +40,8 @@ pub(crate) struct Services {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) sockets: Option<Arc<Server<Clients>>>,
+    /// The socket path of operators, on a listener that has none for clients.
+    pub(crate) admin: Option<Arc<Server<Visitors>>>,
     /// What the listener speaks TLS with, if it does.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Becomes true when each connection is to end with the answer that is under way.
@@ -46,8 +50,18 @@ pub(crate) struct Services {
 
 /// The Engine.IO server of a gateway.
 pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>> {
+    Server::new(config(app), Clients(gateway.clone()))
+}
+
+/// The Engine.IO server of `ops.listen`, when somebody may look at all sockets.
+fn admin(app: &Arc<App>) -> Option<Arc<Server<Visitors>>> {
+    app.config.ops.listen.and(app.admin.as_ref())?;
+    Some(Server::new(config(app), Visitors::new(app.clone())))
+}
+
+fn config(app: &App) -> ServerConfig {
     let Config { http, heartbeat, limits, .. } = &app.config;
-    let config = ServerConfig {
+    ServerConfig {
         protocol: engineio::Config {
             ping_interval: heartbeat.interval(),
             ping_timeout: heartbeat.timeout(),
@@ -64,8 +78,7 @@ pub(crate) fn sockets(app: &App, gateway: &Arc<Gateway>) -> Arc<Server<Clients>>
         waiting: app.overload.waiting.clone(),
         incomplete: app.overload.incomplete.clone(),
         ..ServerConfig::default()
-    };
-    Server::new(config, Clients(gateway.clone()))
+    }
 }
 
 /// Serves until the end is asked for, then drains. `ops` is the second listener, if one is configured.
@@ -83,12 +96,21 @@ pub(crate) async fn serve_until(
         app: app.clone(),
         router,
         sockets: Some(sockets.clone()),
+        admin: None,
         tls: app.tls.clone(),
         ending: ending.clone(),
     };
     let ops_router = crate::http::ops_router(app.clone());
     let ops_tls = app.tls.clone().filter(|_| app.config.ops.tls);
-    let ops_services = Services { app: app.clone(), router: ops_router, sockets: None, tls: ops_tls, ending };
+    let admin = admin(&app);
+    let ops_services = Services {
+        app: app.clone(),
+        router: ops_router,
+        sockets: None,
+        admin: admin.clone(),
+        tls: ops_tls,
+        ending,
+    };
     if let Some(cluster) = &app.cluster {
         spawn(cluster.clone().run(app.clone()));
     }
@@ -103,6 +125,9 @@ pub(crate) async fn serve_until(
             drain(&app, &gateway, &sockets).await
         } => deadline,
     };
+    if let Some(admin) = &admin {
+        end_pages(admin).await;
+    }
     app.presence.abandon();
     if let Some(cluster) = &app.cluster {
         cluster.leave().await;
@@ -113,6 +138,12 @@ pub(crate) async fn serve_until(
     if tokio::time::timeout(left, end.closed()).await.is_err() {
         tracing::warn!("some requests were not answered in time");
     }
+}
+
+/// Pages come back by themselves, to whoever is there then.
+async fn end_pages(admin: &Server<Visitors>) {
+    admin.mailboxes().iter().for_each(|mailbox| mailbox.close(SERVER_SHUTDOWN));
+    let _ = tokio::time::timeout(LAST_WORDS, admin.wait_until_empty()).await; // they end with the process
 }
 
 async fn accept_for_operators(listener: Option<TcpListener>, services: Services) {
@@ -229,10 +260,10 @@ async fn serve(services: Services, stream: HttpStream, peer: SocketAddr, _arriva
 
 impl Services {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
-        match &self.sockets {
-            Some(sockets) if is_at(&self.app.config.http.socket_path, request.uri().path()) => {
-                sockets.handle(peer, request).await.map(Either::Left)
-            }
+        let is_at_sockets = is_at(&self.app.config.http.socket_path, request.uri().path());
+        match (&self.sockets, &self.admin) {
+            (Some(sockets), _) if is_at_sockets => sockets.handle(peer, request).await.map(Either::Left),
+            (None, Some(admin)) if is_at_sockets => admin.handle(peer, request).await.map(Either::Left),
             _ => {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(PeerAddress(peer));

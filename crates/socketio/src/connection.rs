@@ -244,8 +244,15 @@ pub fn encode_disconnected(namespace: &str, out: &mut Vec<u8>) {
 
 /// Appends CONNECT_ERROR for a namespace that does not exist.
 pub fn encode_invalid_namespace(namespace: &str, out: &mut Vec<u8>) {
-    let data = r#"{"message":"Invalid namespace"}"#;
-    Packet { kind: Kind::ConnectError, attachments: 0, namespace, id: None, data }.encode(out);
+    encode_connect_error(namespace, "Invalid namespace", out);
+}
+
+/// Appends CONNECT_ERROR: the client may not join, and this is what its `connect_error` says.
+pub fn encode_connect_error(namespace: &str, message: &str, out: &mut Vec<u8>) {
+    packet::encode_head(Kind::ConnectError, 0, namespace, None, out);
+    out.extend_from_slice(br#"{"message":"#);
+    event::encode_string(message, out);
+    out.push(b'}');
 }
 
 /// What can be judged of a packet's JSON before its attachments are there.

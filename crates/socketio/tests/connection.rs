@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use socketio::connection::{encode_connected, encode_disconnected, encode_invalid_namespace};
+use socketio::connection::{
+    encode_connect_error, encode_connected, encode_disconnected, encode_invalid_namespace,
+};
 use socketio::{Config, Connection, Event, NamespaceId, Violation};
 
 const ROOT: NamespaceId = NamespaceId(0);
@@ -166,7 +168,9 @@ fn replies_are_written_as_stock_clients_read_them() {
     encode_connected("/custom", "abc", &mut out);
     out.push(b' ');
     encode_disconnected("/custom", &mut out);
-    assert_eq!(out, br#"0/custom,{"sid":"abc"} 1/custom,"#);
+    out.push(b' ');
+    encode_connect_error("/custom", "not \"now\"", &mut out);
+    assert_eq!(out, br#"0/custom,{"sid":"abc"} 1/custom, 4/custom,{"message":"not \"now\""}"#);
 }
 
 proptest::proptest! {

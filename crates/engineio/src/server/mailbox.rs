@@ -8,6 +8,8 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 
+use crate::handshake::TransportName;
+
 /// Why somebody asks a session to end: a number whose meaning is the application's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseCode(pub NonZeroU8);
@@ -35,7 +37,8 @@ struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
-    Open,
+    /// Over this transport.
+    Open(TransportName),
     /// More was put in than may wait.
     Overflowed,
     /// The session has ended: what is put in now is dropped.
@@ -70,8 +73,13 @@ pub(super) struct Signals {
 }
 
 impl Mailbox {
-    /// An empty mailbox in which this many bytes may wait.
+    /// An empty mailbox in which this many bytes may wait, of a session that begins with polling.
     pub fn new(limit: usize) -> Self {
+        Self::over(TransportName::Polling, limit)
+    }
+
+    /// The same of one that begins with this transport.
+    pub fn over(transport: TransportName, limit: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 waker: None,
@@ -81,7 +89,7 @@ impl Mailbox {
                 close: None,
                 news: false,
                 wake: false,
-                life: Life::Open,
+                life: Life::Open(transport),
             }),
         }
     }
@@ -122,6 +130,22 @@ impl Mailbox {
     /// Tells the session that a result that it waits for is there.
     pub fn wake(&self) {
         self.put(|state| state.wake = true);
+    }
+
+    /// Over which transport the session goes; `None` once it ends.
+    pub fn transport(&self) -> Option<TransportName> {
+        match self.lock().life {
+            Life::Open(transport) => Some(transport),
+            Life::Overflowed | Life::Gone => None,
+        }
+    }
+
+    /// The session goes on over this transport.
+    pub(super) fn moved_to(&self, transport: TransportName) {
+        let mut state = self.lock();
+        if let Life::Open(over) = &mut state.life {
+            *over = transport;
+        }
     }
 
     /// Wakes the owner's task and no more: its timer is due, or a request waits in its slot. A task that has not run yet
@@ -253,6 +277,17 @@ mod tests {
         }
         assert!(!mailbox.take_signals().overflowed);
         assert_eq!(std::iter::from_fn(|| mailbox.take_frame()).count(), 1);
+    }
+
+    #[test]
+    fn the_transport_is_known_until_the_end() {
+        let mailbox = Mailbox::new(10);
+        assert_eq!(mailbox.transport(), Some(TransportName::Polling));
+        mailbox.moved_to(TransportName::WebSocket);
+        assert_eq!(mailbox.transport(), Some(TransportName::WebSocket));
+        mailbox.shut();
+        mailbox.moved_to(TransportName::WebSocket);
+        assert_eq!(mailbox.transport(), None);
     }
 
     #[test]

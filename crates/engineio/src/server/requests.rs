@@ -101,7 +101,7 @@ impl<F: Factory> Server<F> {
         peer: SocketAddr,
         request: &Request<Incoming>,
     ) -> Response<Full<Bytes>> {
-        let mailbox = self.make_mailbox();
+        let mailbox = self.make_mailbox(TransportName::Polling);
         let application = match self.open(peer, request, TransportName::Polling, &mailbox) {
             Ok(application) => application,
             Err(rejection) => return reject(&rejection),
@@ -119,7 +119,7 @@ impl<F: Factory> Server<F> {
 
     fn open_websocket(self: &Arc<Self>, peer: SocketAddr, mut request: Request<Incoming>) -> Answer {
         let response = accept_websocket(request.headers())?;
-        let mailbox = self.make_mailbox();
+        let mailbox = self.make_mailbox(TransportName::WebSocket);
         let mut application = match self.open(peer, &request, TransportName::WebSocket, &mailbox) {
             Ok(application) => application,
             Err(rejection) => return Ok(reject(&rejection)),
@@ -231,8 +231,8 @@ impl<F: Factory> Server<F> {
             .inspect_err(|rejected| self.factory.on_refused(rejected.why))
     }
 
-    pub(super) fn make_mailbox(&self) -> Arc<Mailbox> {
-        Arc::new(Mailbox::new(self.config.mailbox_bytes))
+    pub(super) fn make_mailbox(&self, transport: TransportName) -> Arc<Mailbox> {
+        Arc::new(Mailbox::over(transport, self.config.mailbox_bytes))
     }
 }
 

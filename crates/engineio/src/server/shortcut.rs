@@ -74,7 +74,7 @@ impl<F: Factory> Server<F> {
         asked.judge_opening("GET", wants_upgrade(headers)).ok()?;
         let mut response = accept_websocket(headers).ok()?;
         self.config.origins.answer(headers, response.headers_mut());
-        let mailbox = self.make_mailbox();
+        let mailbox = self.make_mailbox(TransportName::WebSocket);
         let opening = Opening { headers, query, peer, transport: TransportName::WebSocket };
         let application = self.factory.open(now, &opening, &mailbox).ok()?;
         Some((application, mailbox, encode_switch(response.headers())))

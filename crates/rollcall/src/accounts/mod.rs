@@ -11,7 +11,7 @@ use std::net::IpAddr;
 pub use fields::{DisplayName, Email, FieldError, Password, is_deceptive};
 pub use logins::{Pair, Renewed};
 pub use password::{HashError, Hasher};
-pub use tries::{Tries, TryKind, Wait};
+pub use tries::{Tries, TryKind, TryOutcome, Wait};
 
 use crate::clock::Clock;
 use crate::config::{Config, IpPrivacy};
@@ -22,7 +22,6 @@ use crate::store::{
     User,
 };
 use password::Verdict;
-use tries::TryOutcome;
 
 /// The accounts in the database. Cheap calls wait for the database only, [`register`](Accounts::register) and
 /// [`login`](Accounts::login) for a core as well.

@@ -25,7 +25,7 @@ pub(super) struct AuditArgs {
     /// Only this, such as login.revoked
     #[arg(long, value_name = "ACTION", value_parser = action)]
     action: Option<String>,
-    /// Only by these: user, operator, issuer, server, api_key or api_key:NAME
+    /// Only by these: user, operator, issuer, server, admin, api_key or api_key:NAME
     #[arg(long, value_name = "WHO", value_parser = actor)]
     by: Option<String>,
     /// Not before: a date or time in UTC (2026-11-28, 2026-11-28T09:30:00Z), or how long ago (90m, 12h, 30d)
@@ -136,9 +136,9 @@ fn action(text: &str) -> Result<String, String> {
 
 fn actor(text: &str) -> Result<String, String> {
     let is_key = text.strip_prefix("api_key:").is_some_and(|name| !name.is_empty());
-    match is_key || ["user", "operator", "issuer", "server", "api_key"].contains(&text) {
+    match is_key || ["user", "operator", "issuer", "server", "admin", "api_key"].contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err("allowed: user, operator, issuer, server, api_key, api_key:NAME".to_owned()),
+        false => Err("allowed: user, operator, issuer, server, admin, api_key, api_key:NAME".to_owned()),
     }
 }
 

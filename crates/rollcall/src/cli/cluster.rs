@@ -75,6 +75,7 @@ mod tests {
             dirty_users: 0,
             round_trip_us: 450,
             is_complete: true,
+            ..NodeStatus::default()
         };
         let live = NodeRow { node: "0".repeat(16), lease_ms: Some(7_900), users: 6_000, status };
         let dead = NodeRow { node: "f".repeat(16), lease_ms: None, users: 3, status: NodeStatus::default() };

@@ -11,6 +11,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value, cmd};
 use super::calls::{Calls, Said, array, publish, text};
 use super::names::{Names, parse_node};
 use super::place::{Connection, Place, Trouble};
+use super::status::{self, NodeRow};
 use super::{Call, Reply};
 
 /// A connection that is open.
@@ -136,11 +137,28 @@ impl Link {
         members.into_iter().zip(leases).map(|(node, lease)| Ok((node, lease? == Value::Int(1)))).collect()
     }
 
+    /// The table of nodes with all that they say of themselves.
+    pub(super) async fn table(&mut self) -> Result<Vec<NodeRow>, Trouble> {
+        status::read_over(&mut self.connection, &self.calls.names).await
+    }
+
     /// One command and its answer.
     pub(super) async fn ask(&mut self, command: Cmd) -> Result<Value, Trouble> {
         let mut pipeline = Pipeline::new();
         pipeline.add_command(command);
         self.send(&pipeline, 1).await?.pop().unwrap_or(Ok(Value::Nil))
+    }
+
+    /// Several commands and their answers.
+    pub(super) async fn ask_all(
+        &mut self,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Result<Value, Trouble>>, Trouble> {
+        let (mut pipeline, count) = (Pipeline::new(), commands.len());
+        commands.into_iter().for_each(|command| {
+            pipeline.add_command(command);
+        });
+        self.send(&pipeline, count).await
     }
 
     /// Says something to other nodes; gives on which channels somebody was listening. A server of a Redis Cluster does not

@@ -11,6 +11,7 @@ mod channel;
 mod way;
 mod worker;
 mod relay;
+mod survey;
 pub mod status;
 pub mod examine;
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use redis::Value;
+
 use super::Cluster;
 use super::calls::synced;
 use super::message::{Message, Relay};
@@ -31,7 +33,12 @@ impl Cluster {
                 return Elsewhere::default();
             }
         };
-        let Some(known) = synced(&answer) else { return Elsewhere::default() };
+        self.elsewhere(&answer)
+    }
+
+    /// What an answer of Redis says of a user.
+    pub(super) fn elsewhere(&self, answer: &Value) -> Elsewhere {
+        let Some(known) = synced(answer) else { return Elsewhere::default() };
         // Of their own: they are soon forgotten, and leave nothing in the table of those that are here.
         let agents = Interner::default();
         let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner).clone();

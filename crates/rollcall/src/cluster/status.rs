@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::{array, number, text};
 use super::names::{Names, node_text, parse_node};
-use super::place::{Place, Trouble};
+use super::place::{Connection, Place, Trouble};
 use crate::config::RedisUrl;
 
 /// A node as it says it is, as old as a third of its lease. What a release does not say is 0 or empty.
@@ -27,6 +27,18 @@ pub struct NodeStatus {
     pub round_trip_us: u64,
     /// Whether its lists are those of all nodes.
     pub is_complete: bool,
+    /// The machine that it runs on, by its name.
+    pub hostname: String,
+    /// Its process there.
+    pub pid: u32,
+    /// When that was started, in milliseconds since the epoch.
+    pub started_at: u64,
+    /// Engine.IO connections that are open over WebSocket.
+    pub websocket: u64,
+    /// The same over polling.
+    pub polling: u64,
+    /// The same that were closed since its start.
+    pub closed: u64,
 }
 
 /// A row of the table of nodes.
@@ -87,7 +99,11 @@ pub enum StatusError {
 pub async fn read(url: &RedisUrl) -> Result<Vec<NodeRow>, StatusError> {
     let place = Place::new(url, PATIENCE)?;
     let names = Names::new(place.database());
-    let mut connection = place.connect().await?;
+    Ok(read_over(&mut place.connect().await?, &names).await?)
+}
+
+/// The same over a connection that is open.
+pub(super) async fn read_over(connection: &mut Connection, names: &Names) -> Result<Vec<NodeRow>, Trouble> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SMEMBERS").arg(names.nodes());
     let members = connection.send(&pipeline, 1).await?.pop().unwrap_or(Ok(Value::Nil))?;
@@ -137,6 +153,12 @@ mod tests {
             dirty_users: 5,
             round_trip_us: 6,
             is_complete: true,
+            hostname: "one".to_owned(),
+            pid: 7,
+            started_at: 8,
+            websocket: 9,
+            polling: 10,
+            closed: 11,
         };
         assert_eq!(NodeStatus::decode(&status.encode()), status);
         let other = NodeStatus::decode(r#"{"tag":"x","later":[1]}"#);

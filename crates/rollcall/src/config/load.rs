@@ -265,7 +265,8 @@ const TOP_LEVEL: [&str; 2] = ["DATA_DIR", "WEBHOOKS"];
 const ENVIRONMENT: &str = "environment";
 
 /// Keys that may also be given as `NAME_file`.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
+    ("admin", "password"),
     ("database", "url"),
     ("identity", "secret"),
     ("identity", PREVIOUS_SECRETS),

@@ -10,6 +10,7 @@ mod secret;
 mod setting;
 
 mod accounts;
+mod admin;
 mod audit;
 mod database;
 mod heartbeat;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::AccountsConfig;
+pub use admin::{AdminConfig, AdminPassword};
 pub use audit::AuditConfig;
 pub use database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 pub use error::ConfigError;
@@ -75,6 +77,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// A listener of its own for health and metrics.
     pub ops: OpsConfig,
+    /// Who may look at all sockets.
+    pub admin: AdminConfig,
     /// Where accounts are kept.
     pub database: DatabaseConfig,
     /// Which tokens are good.
@@ -108,6 +112,7 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             http: HttpConfig::default(),
             ops: OpsConfig::default(),
+            admin: AdminConfig::default(),
             database: DatabaseConfig::default(),
             identity: IdentityConfig::default(),
             accounts: AccountsConfig::default(),
@@ -137,6 +142,13 @@ impl Config {
             warnings.push(
                 "accounts.registration is on together with identity.secret: whoever registers here gets a token \
                  that every other service with this secret trusts"
+                    .to_owned(),
+            );
+        }
+        if self.admin.password.is_some() && self.ops.listen.is_none() {
+            warnings.push(
+                "admin.password is set without ops.listen: /admin is on the main listener, where everybody may try \
+                 passwords"
                     .to_owned(),
             );
         }

@@ -10,7 +10,8 @@ use super::setting;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpsConfig {
-    /// When set, `/metrics`, `/livez`, `/readyz` and `/api/users/…` answer here and no longer on the main listener. Default: absent.
+    /// When set, `/metrics`, `/livez`, `/readyz`, `/api/users/…` and the namespace `/admin` answer here and no longer on the
+    /// main listener. Default: absent.
     #[serde(with = "setting")]
     pub listen: Option<SocketAddr>,
     /// Whether it speaks TLS, with the certificate of the main listener. Default false: it is for a network of one's own.

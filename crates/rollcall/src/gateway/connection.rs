@@ -2,19 +2,21 @@
 //! a message becomes an event, an event becomes a step in the namespace, and the step's frames go out.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use engineio::handshake::TransportName;
 use engineio::server::{Application, CloseCode, Cut, Flow, Goodbye, Outbox};
 use engineio::{CloseReason, Message};
-use socketio::connection::encode_invalid_namespace;
+use socketio::connection::{encode_connect_error, encode_invalid_namespace};
 use socketio::{Connection, Event, NamespaceId};
 
 use super::Gateway;
 use super::codes::{Ending, SessionError};
 use super::events::Call;
 use super::sessions::Sessions;
+use crate::admin::{self, Visitor};
 use crate::overload::{Limit, Place};
 
 /// One socket: its Socket.IO connection, and what it is in the namespace.
@@ -81,6 +83,25 @@ impl Client {
         }
     }
 
+    /// A page asks for `/admin`, which is on this listener: once it has signed in the connection is its own.
+    fn visit(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
+        let Some((ip, mailbox)) = self.sessions.outsider() else {
+            let why = "this namespace needs a connection of its own";
+            out.text(|out| encode_connect_error(admin::NAMESPACE, why, out));
+            return Flow::Continue;
+        };
+        let address = ip.unwrap_or(NOWHERE);
+        let Some(mut visitor) = Visitor::new(now, &self.gateway.app, mailbox, address, None) else {
+            return Flow::Continue;
+        };
+        let flow = visitor.on_message(now, message, out);
+        if visitor.is_signed_in() {
+            self.sessions.hand_over(&self.gateway, Box::new(visitor));
+            self.gateway.app.overload.settle(&mut self.place);
+        }
+        flow
+    }
+
     /// What a refused client sent before it could know is no violation.
     fn pass_over_if_refused(&mut self) {
         if self.sessions.is_refused() {
@@ -91,6 +112,9 @@ impl Client {
 
 impl Application for Client {
     fn on_message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<'_>) -> Flow {
+        if let Some(visitor) = self.sessions.visitor_mut() {
+            return visitor.on_message(now, message, out);
+        }
         if self.sessions.is_kept_waiting() {
             return self.sessions.keep(message, self.gateway.app.config.limits.max_payload.get());
         }
@@ -99,6 +123,9 @@ impl Application for Client {
             Message::Binary(data) => self.connection.handle_binary(&self.gateway.socketio, data),
         };
         match event {
+            Ok(Some(Event::UnknownNamespace { namespace: admin::NAMESPACE })) if self.gateway.shows_admin => {
+                self.visit(now, message, out)
+            }
             Ok(Some(event)) => self.on_event(now, event, out),
             Ok(None) => Flow::Continue,
             Err(_) => Flow::Close(Goodbye::Violation),
@@ -130,6 +157,9 @@ impl Application for Client {
     }
 
     fn on_timeout(&mut self, now: Instant, out: &mut Outbox<'_>) -> Flow {
+        if let Some(visitor) = self.sessions.visitor_mut() {
+            return visitor.on_timeout(now, out);
+        }
         match self.connection.handle_timeout(now) {
             Ok(()) => {
                 let done = self.sessions.handle_timeout(&self.gateway, now, out);
@@ -141,6 +171,9 @@ impl Application for Client {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
+        if let Some(visitor) = self.sessions.visitor() {
+            return visitor.next_timeout();
+        }
         match (self.connection.next_timeout(), self.sessions.next_timeout(&self.gateway)) {
             (Some(connection), Some(sessions)) => Some(connection.min(sessions)),
             (connection, sessions) => connection.or(sessions),
@@ -148,11 +181,12 @@ impl Application for Client {
     }
 
     fn is_established(&self) -> bool {
-        self.sessions.is_inside()
+        self.sessions.is_inside() || self.sessions.visitor().is_some_and(Visitor::is_signed_in)
     }
 
     fn incomplete_bytes(&self) -> usize {
-        self.connection.incomplete_bytes() + self.sessions.kept_bytes()
+        let visitor = self.sessions.visitor().map_or(0, Application::incomplete_bytes);
+        self.connection.incomplete_bytes() + self.sessions.kept_bytes() + visitor
     }
 
     fn on_upgraded(&mut self) {
@@ -205,6 +239,9 @@ fn name_of(transport: TransportName) -> &'static str {
 
 /// The one namespace of `socketio::Config::namespaces`.
 const SESSIONS: NamespaceId = NamespaceId(0);
+
+/// Where tries are counted whose address may not be known.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// A million of them are held. Growing this is a decision, not an accident.
 const _: () = assert!(size_of::<Client>() <= 104);

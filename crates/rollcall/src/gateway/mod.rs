@@ -55,6 +55,8 @@ pub struct Gateway {
     lifetimes: Lifetimes,
     naming: Naming,
     newcomers: Newcomers,
+    /// `/admin` is on the main listener too: it is configured, and there is no other listener.
+    shows_admin: bool,
     /// Nobody new is taken: the process is about to end.
     closed: AtomicBool,
     /// When it was last said that requests come to the wrong node.
@@ -76,6 +78,7 @@ impl Gateway {
             newcomers: Newcomers::new(),
             hurried: socketio::Config { connect_timeout: HURRIED_CONNECT, ..socketio.clone() },
             socketio,
+            shows_admin: app.admin.is_some() && app.config.ops.listen.is_none(),
             closed: AtomicBool::new(false),
             complained_at: Mutex::default(),
             app,

@@ -146,8 +146,8 @@ pub(super) struct EndedItem {
     /// The same as `rollcall_session_ends_total` counts it.
     #[schema(nullable = false)]
     detail: Option<String>,
-    /// Who has revoked it, as far as that is known: `user`, `api_key`, `operator`, `issuer` or `server`; other servers get
-    /// the name of the key too, `api_key:NAME`.
+    /// Who has revoked it, as far as that is known: `user`, `api_key`, `operator`, `issuer`, `server` or `admin`; other
+    /// servers get the name of the key too, `api_key:NAME`.
     #[schema(nullable = false)]
     by: Option<String>,
 }

@@ -30,6 +30,12 @@ pub enum Action {
     ApiKeyMade,
     /// An API key was revoked.
     ApiKeyRevoked,
+    /// Somebody has signed in to `/admin`.
+    AdminSignedIn,
+    /// Sockets were disconnected there; their tokens are as good as before.
+    AdminDisconnected,
+    /// Something was asked for there that is not done.
+    AdminRefused,
 }
 
 /// Which rows are wanted; what is `None` does not matter.
@@ -70,7 +76,7 @@ pub struct AuditRow {
 
 impl Action {
     /// All there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::AccountRegistered,
         Self::UserErased,
         Self::PasswordChanged,
@@ -80,6 +86,9 @@ impl Action {
         Self::RefreshTokenReused,
         Self::ApiKeyMade,
         Self::ApiKeyRevoked,
+        Self::AdminSignedIn,
+        Self::AdminDisconnected,
+        Self::AdminRefused,
     ];
 
     /// What stands in the row, for ever.
@@ -94,6 +103,9 @@ impl Action {
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::ApiKeyMade => "api_key.made",
             Self::ApiKeyRevoked => "api_key.revoked",
+            Self::AdminSignedIn => "admin.signed_in",
+            Self::AdminDisconnected => "admin.disconnected",
+            Self::AdminRefused => "admin.refused",
         }
     }
 }
@@ -111,10 +123,13 @@ pub enum Actor<'a> {
     Issuer,
     /// This program, to protect the user.
     Server,
+    /// Somebody who has signed in to `/admin`.
+    Admin,
 }
 
 impl Actor<'_> {
-    /// What stands in the row and in `by` of a webhook: `user`, `api_key:NAME`, `operator`, `issuer`, `server`.
+    /// What stands in the row and in `by` of a webhook: `user`, `api_key:NAME`, `operator`, `issuer`, `server`,
+    /// `admin`.
     pub fn as_text(&self) -> Cow<'static, str> {
         match self {
             Self::User => "user".into(),
@@ -122,6 +137,7 @@ impl Actor<'_> {
             Self::Operator => "operator".into(),
             Self::Issuer => "issuer".into(),
             Self::Server => "server".into(),
+            Self::Admin => "admin".into(),
         }
     }
 }
@@ -192,6 +208,17 @@ impl Store {
                 .bind(signed(filter.until.unwrap_or(u64::MAX)))
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX));
             Ok(query.fetch_all(self.pool()).await?)
+        })
+        .await
+    }
+
+    /// Writes down what changes nothing else in the database.
+    pub async fn note(&self, now: u64, audit: &Audit<'_>) -> Result<(), StorageError> {
+        bounded(async {
+            let mut transaction = self.begin().await?;
+            self.write_audit(&mut transaction, now, audit).await?;
+            transaction.commit().await?;
+            Ok(())
         })
         .await
     }

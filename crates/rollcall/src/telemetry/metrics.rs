@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use engineio::CloseReason;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -49,6 +50,17 @@ pub struct Metrics {
     pub tls: TlsMetrics,
 }
 
+/// Engine.IO connections of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open over WebSocket.
+    pub websocket: u64,
+    /// Open over polling.
+    pub polling: u64,
+    /// Closed since the start.
+    pub closed: u64,
+}
+
 impl Metrics {
     /// All at zero; the registry counts as up.
     pub fn new() -> Self {
@@ -72,7 +84,7 @@ impl Metrics {
         );
         let session_ends = Labelled::new("reason", &[]);
         registry.register("session_ends", "Sessions that ended by reason", session_ends.family.clone());
-        let closes = Labelled::new("reason", &[]);
+        let closes = Labelled::new("reason", &CloseReason::WORDS);
         registry.register("closes", "Engine.IO connections that closed by reason", closes.family.clone());
         let event_errors = Labelled::new("code", &EVENT_ERRORS);
         registry.register(
@@ -155,6 +167,16 @@ impl Metrics {
     pub fn connection_closed(&self, transport: &'static str, reason: &'static str) {
         self.transport(transport, |gauge| gauge.dec());
         self.closes.add_one(reason);
+    }
+
+    /// What this process has of Engine.IO connections.
+    pub fn connections(&self) -> Connections {
+        let open = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or_default();
+        Connections {
+            websocket: open(&self.websocket_connections),
+            polling: open(&self.polling_connections),
+            closed: self.closes.known.iter().map(|(_, counter)| counter.get()).sum(),
+        }
     }
 
     /// `rollcall_connects_total{result}`: `accepted`, or the code that was sent.
@@ -277,7 +299,7 @@ mod tests {
         metrics.connection_opened("polling");
         metrics.connection_opened("polling");
         metrics.connection_upgraded();
-        metrics.connection_closed("polling", "transport_close");
+        metrics.connection_closed("polling", "transport_closed");
         metrics.connect("accepted");
         metrics.connect("unavailable");
         metrics.event_error("event_unknown");
@@ -287,13 +309,15 @@ mod tests {
         metrics.revocation_learned(Duration::from_millis(1500));
         metrics.limits.refused(Limit::Handshakes);
         metrics.limits.set(Limit::Handshakes, Some(3), 16384);
+        assert_eq!(metrics.connections(), Connections { websocket: 1, polling: 0, closed: 1 });
         let text = metrics.encode().unwrap();
         for line in [
             "rollcall_sessions 1",
             "rollcall_session_ends_total{reason=\"ping_timeout\"} 1",
             "rollcall_connections{transport=\"websocket\"} 1",
             "rollcall_connections{transport=\"polling\"} 0",
-            "rollcall_closes_total{reason=\"transport_close\"} 1",
+            "rollcall_closes_total{reason=\"transport_closed\"} 1",
+            "rollcall_closes_total{reason=\"overloaded\"} 0",
             "rollcall_connects_total{result=\"accepted\"} 1",
             "rollcall_connects_total{result=\"token_invalid\"} 0",
             "rollcall_connects_total{result=\"unavailable\"} 1",

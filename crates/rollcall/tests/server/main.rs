@@ -27,6 +27,7 @@ mod support;
 use live::databases;
 
 mod account_sockets;
+mod admin;
 mod api_requests;
 mod asyncapi;
 mod audit;

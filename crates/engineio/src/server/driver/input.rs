@@ -13,7 +13,7 @@ use super::super::transport::websocket::WebSocket;
 use super::{Buffers, Driver, End, Progress};
 use crate::fragments::{Assembler, Item};
 use crate::frame::{self, Opcode};
-use crate::handshake::Refusal;
+use crate::handshake::{Refusal, TransportName};
 use crate::payload::Payload;
 use crate::session::{CandidateStep, Event};
 use crate::{CloseReason, Message, Packet, Violation};
@@ -290,6 +290,7 @@ impl<F: Factory> Driver<F> {
             let _ = websocket.write_shared(now, frames);
         }
         self.transport = Transport::WebSocket(websocket);
+        self.mailbox.moved_to(TransportName::WebSocket);
         self.application.on_upgraded();
         true
     }

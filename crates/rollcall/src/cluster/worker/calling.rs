@@ -12,6 +12,7 @@ use crate::cluster::calls::Said;
 use crate::cluster::link::Answered;
 use crate::cluster::status::NodeStatus;
 use crate::cluster::{Call, Cluster};
+use crate::telemetry::metrics::Connections;
 
 impl Worker {
     pub(super) fn make_calls(&mut self) {
@@ -65,6 +66,7 @@ impl Worker {
     }
 
     fn status(&self) -> NodeStatus {
+        let Connections { websocket, polling, closed } = self.app.metrics.connections();
         NodeStatus {
             tag: self.app.node_tag.clone(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -72,6 +74,12 @@ impl Worker {
             dirty_users: self.reconciler.dirty_users() as u64,
             round_trip_us: self.cluster.round_trip.micros(),
             is_complete: self.reconciler.is_complete(),
+            hostname: self.app.host.name.clone(),
+            pid: self.app.host.pid,
+            started_at: self.app.host.started_at,
+            websocket,
+            polling,
+            closed,
         }
     }
 

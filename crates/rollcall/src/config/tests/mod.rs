@@ -373,3 +373,28 @@ fn open_registration_with_a_shared_secret_is_worth_a_warning() {
 
 mod issuers;
 mod webhooks;
+
+#[test]
+fn the_password_of_admin_is_long_and_shown_nowhere() {
+    let given = |text: &str| from_environment(&[("ROLLCALL_ADMIN__PASSWORD", text)]);
+    check_error(given("short"), &["ROLLCALL_ADMIN__PASSWORD", "5 characters (not shown)", "12 to 255"]);
+    let error = given("elevenchars").unwrap_err().to_string();
+    assert!(!error.contains("elevenchars"), "{error}");
+    let config = given("correct horse").unwrap();
+    assert_eq!(config.admin.username, "admin");
+    let shown = config.to_masked_toml().unwrap() + &format!("{config:?}");
+    assert!(shown.contains("password = \"***\"") && !shown.contains("correct horse"), "{shown}");
+    let [warning] = &config.warnings()[..] else { panic!("one warning") };
+    assert!(warning.contains("admin.password") && warning.contains("ops.listen"), "{warning}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "correct horse\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let by_file = from_environment(&[
+        ("ROLLCALL_ADMIN__PASSWORD_FILE", file.to_str().unwrap()),
+        ("ROLLCALL_OPS__LISTEN", "127.0.0.1:9090"),
+    ])
+    .unwrap();
+    assert_eq!((&by_file.admin, by_file.warnings().len()), (&config.admin, 0));
+}

@@ -2,6 +2,7 @@
 //! Does not know: frames, transports, when it is called.
 
 mod joining;
+mod visiting;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,7 @@ use super::farewell::{dismiss, encode_error, new_socket_id};
 use super::greeting::Greeting;
 use super::judging::{Judging, Kept, Verdict, verdict};
 use super::stay::Stay;
+use crate::admin::Visitor;
 
 /// The namespace that all of this is about.
 pub(super) const NAMESPACE: &str = "/sessions";
@@ -30,7 +32,8 @@ pub(super) const NAMESPACE: &str = "/sessions";
 ///  |                     `--another error, close--> (the socket ends)
 ///  |--CONNECT, refused--> refused --the client closes, or time is up--> (the socket ends)
 ///  |                         `--CONNECT again--> as from out
-///  `--CONNECT, its key is not there yet--> judging --woken--> as from out
+///  |--CONNECT, its key is not there yet--> judging --woken--> as from out
+///  `--a page of `/admin` signs in--> visited, for good
 /// ```
 #[derive(Debug)]
 pub(super) struct Sessions {
@@ -51,6 +54,8 @@ enum State {
     /// Refused; the socket ends at the deadline if the client does not end it before. Without a greeting there is no
     /// second try.
     Refused { greeting: Option<Box<Greeting>>, deadline: Instant, goodbye: Goodbye },
+    /// A page of `/admin` has signed in over it.
+    Visited(Box<Visitor>),
     /// Only while one of the above becomes another.
     Changing,
 }
@@ -77,6 +82,7 @@ impl Sessions {
             | State::In(_)
             | State::Judging(_)
             | State::Entering(_)
+            | State::Visited(_)
             | State::Changing) => {
                 self.state = state;
                 return Flow::Close(Goodbye::Violation);
@@ -126,9 +132,11 @@ impl Sessions {
                         entering.kept = judging.kept;
                         (flow, Kept::default())
                     }
-                    State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {
-                        (flow, Kept::default())
-                    }
+                    State::Out(_)
+                    | State::Judging(_)
+                    | State::Refused { .. }
+                    | State::Visited(_)
+                    | State::Changing => (flow, Kept::default()),
                 }
             }
             Verdict::Refused(error) => {
@@ -151,7 +159,9 @@ impl Sessions {
         let kept = match &mut self.state {
             State::Judging(judging) => &mut judging.kept,
             State::Entering(entering) => &mut entering.kept,
-            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => return Flow::Continue,
+            State::Out(_) | State::In(_) | State::Refused { .. } | State::Visited(_) | State::Changing => {
+                return Flow::Continue;
+            }
         };
         match kept.keep(message, max_bytes) {
             true => Flow::Continue,
@@ -169,7 +179,7 @@ impl Sessions {
         match &self.state {
             State::Judging(judging) => judging.auth.0.len() + judging.kept.bytes(),
             State::Entering(entering) => entering.kept.bytes(),
-            State::Out(_) | State::In(_) | State::Refused { .. } | State::Changing => 0,
+            State::Out(_) | State::In(_) | State::Refused { .. } | State::Visited(_) | State::Changing => 0,
         }
     }
 
@@ -188,6 +198,7 @@ impl Sessions {
             | State::Judging(_)
             | State::Entering(_)
             | State::Refused { .. }
+            | State::Visited(_)
             | State::Changing => {}
         }
     }
@@ -217,7 +228,11 @@ impl Sessions {
                 gateway.app.presence.agents().release(greeting.agent);
             }
             State::Judging(judging) => gateway.app.presence.agents().release(judging.greeting.agent),
-            State::In(_) | State::Entering(_) | State::Refused { .. } | State::Changing => {}
+            State::In(_)
+            | State::Entering(_)
+            | State::Refused { .. }
+            | State::Visited(_)
+            | State::Changing => {}
         }
     }
 
@@ -235,7 +250,11 @@ impl Sessions {
             State::Entering(_) => {
                 out.text(|out| encode_connected(NAMESPACE, new_socket_id().as_str(), out));
             }
-            State::Out(_) | State::Judging(_) | State::Refused { .. } | State::Changing => {
+            State::Out(_)
+            | State::Judging(_)
+            | State::Refused { .. }
+            | State::Visited(_)
+            | State::Changing => {
                 return Flow::Close(Goodbye::Orderly);
             }
         }
@@ -256,7 +275,7 @@ impl Sessions {
                 out.start_payload();
                 encode_error(gateway, error, out);
             }
-            State::Out(_) | State::Refused { .. } | State::Changing => {}
+            State::Out(_) | State::Refused { .. } | State::Visited(_) | State::Changing => {}
         }
     }
 
@@ -267,7 +286,7 @@ impl Sessions {
             State::Judging(judging) => Some(judging.deadline),
             State::Entering(entering) => Some(entering.deadline),
             State::In(stay) => stay.next_timeout(gateway),
-            State::Out(_) | State::Changing => None,
+            State::Out(_) | State::Visited(_) | State::Changing => None,
         }
     }
 
@@ -304,6 +323,7 @@ impl Sessions {
                     | State::Judging(_)
                     | State::Entering(_)
                     | State::Out(_)
+                    | State::Visited(_)
                     | State::Changing => Ok(Flow::Continue),
                 };
                 self.state = state;
