@@ -81,6 +81,11 @@ fn a_health_check_says_nothing_of_a_server_that_lives_and_why_of_another() {
     let served = Served::start(folder.path(), &[]);
     let url = format!("http://{}", served.address);
     assert_eq!(output(folder.path(), &["healthcheck", "--url", &url]), "");
+    // Failing when any answer will do.
+    let other =
+        command(folder.path(), &["healthcheck", "--url", &format!("{url}/elsewhere")]).output().unwrap();
+    let told = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(1) && told.contains("404"), "{told}");
     served.end("-TERM");
     let gone = command(folder.path(), &["healthcheck", "--url", &url]).output().unwrap();
     let told = String::from_utf8(gone.stderr).unwrap();
