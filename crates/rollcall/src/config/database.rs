@@ -114,10 +114,11 @@ impl Setting for DatabaseUrl {
             Self::Postgres(url) => serializer.serialize_str(&url.masked()),
         }
     }
-    /// A URL of another kind may hold a password: only its scheme is shown.
+    /// A URL of another kind may hold a password, one with a slash too few too: its scheme is shown at most.
     fn given(text: &str) -> String {
         match text.split_once("://") {
-            Some((scheme, _)) if scheme != "sqlite" => format!("\"{scheme}://***\""),
+            Some((scheme, _)) if scheme != "sqlite" => format!("{:?}", format!("{scheme}://***")),
+            Some(_) | None if text.contains('@') => "\"***\"".to_owned(),
             Some(_) | None => format!("{text:?}"),
         }
     }
@@ -159,5 +160,14 @@ mod tests {
             assert_eq!(DatabaseUrl::parse(text), None, "{text}");
             assert_eq!(DatabaseUrl::given(text), "\"postgres://***\"");
         }
+    }
+
+    /// Found by the fuzzer of configurations.
+    #[test]
+    fn what_is_no_url_shows_no_password_either() {
+        for text in ["postgres:ada:secret@db/r", "postgres:/ada:secret@db/r", "sqlite://ada:secret@db/r"] {
+            assert!(!DatabaseUrl::given(text).contains("secret"), "{text}");
+        }
+        assert_eq!(DatabaseUrl::given("rollcall.db"), "\"rollcall.db\"");
     }
 }

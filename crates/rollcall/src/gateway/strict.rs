@@ -9,8 +9,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 /// Whether `value` nests at most 128 deep (what serde_json reads), has at most 4,096 keys in all, none twice in one
-/// object, none that names an object's prototype in JavaScript, no number that is infinite as a double, no lone surrogate
-/// and no NUL, which SQL cannot keep.
+/// object, none that names an object's prototype in JavaScript or that serde_json takes for its own, no number that is
+/// infinite as a double, no lone surrogate and no NUL, which SQL cannot keep.
 pub fn is_strict(value: &RawValue) -> bool {
     let mut keys_left = KEYS_MAX;
     let mut deserializer = serde_json::Deserializer::from_str(value.get());
@@ -79,7 +79,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
             let left = self.keys_left.checked_sub(1).ok_or_else(|| A::Error::custom("too many keys"))?;
             *self.keys_left = left;
-            if PROTOTYPES.contains(&&*key) || key.contains('\0') {
+            if PROTOTYPES.contains(&&*key) || key.starts_with(PRIVATE) || key.contains('\0') {
                 return Err(A::Error::custom("a key that nobody needs"));
             }
             if !seen.insert(key) {
@@ -95,6 +95,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
 const KEYS_MAX: usize = 4096;
 /// Keys by which a careless merge in JavaScript changes every object of the page (prototype pollution).
 const PROTOTYPES: [&str; 2] = ["__proto__", "constructor"];
+/// Keys that `serde_json`, read here and by other clients, takes for its own: it puts other JSON in the object's place.
+const PRIVATE: &str = "$serde_json::private::";
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +140,15 @@ mod tests {
             check(json, false);
         }
         check(&format!("{}{}", "[".repeat(10_000), "]".repeat(10_000)), false);
+    }
+
+    /// Found by the fuzzer: the second is `{"_placeholder":true,"num":0}` to one reader and a text to all others.
+    #[test]
+    fn keys_that_one_library_takes_for_its_own_are_refused() {
+        check(r#"{"$serde_json::private::RawValue":1}"#, false);
+        check(r#"[{"$serde_json::private::RawValue":"{\"_placeholder\":true,\"num\":0}"}]"#, false);
+        check(r#"{"\u0024serde_json::private::Number":"1"}"#, false);
+        check(r#"{"$serde":1,"a":"$serde_json::private::RawValue"}"#, true);
     }
 
     #[test]
