@@ -19,7 +19,7 @@ pub(super) fn session(id: &str, out: &mut Vec<u8>) {
     say(out, "session", &[&id]);
 }
 
-/// What a page may show and do. Buttons for joining, leaving and emitting are left out, the events are refused all the same.
+/// What a page may show and do. Joining, leaving and emitting are not among it, and are refused all the same.
 pub(super) fn config(out: &mut Vec<u8>) {
     let features = ["DISCONNECT", "MDISCONNECT", "AGGREGATED_EVENTS", "ALL_EVENTS"];
     say(out, "config", &[&json!({ "supportedFeatures": features })]);
