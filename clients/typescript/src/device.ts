@@ -5,10 +5,11 @@
  * each time. It is a label, never a secret.
  */
 export function keptDeviceId(
-  storage: Pick<Storage, 'getItem' | 'setItem'> = localStorage,
+  storage?: Pick<Storage, 'getItem' | 'setItem'>,
   key = 'rollcall.device',
 ): string {
   try {
+    storage ??= localStorage; // where a browser allows none, the name alone throws
     const kept = storage.getItem(key);
     if (kept) return kept;
   } catch {

@@ -52,6 +52,8 @@ test('a device keeps its id where anything can be kept', () => {
     },
   };
   assert.notEqual(keptDeviceId(shut), keptDeviceId(shut));
+  // Node has no `localStorage`, a browser may refuse it: the name itself throws.
+  assert.match(keptDeviceId(), /^[0-9a-f]{32}$/);
 });
 
 test('a listener that throws hurts nobody else, and its error is not lost', (context) => {

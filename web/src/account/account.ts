@@ -48,7 +48,7 @@ export async function signOut(): Promise<void> {
 function forget(byOthers: boolean): void {
   access = undefined;
   ended = byOthers;
-  localStorage.removeItem(KEY);
+  forgetKept();
   tell();
 }
 
@@ -75,7 +75,20 @@ export async function accessToken(fresh: boolean): Promise<string | undefined> {
 
 function keep(email: string, pair: api.TokenPair) {
   access = { token: pair.access_token, until: Date.now() + pair.expires_in * 1000, of: email };
-  localStorage.setItem(KEY, JSON.stringify({ email, refreshToken: pair.refresh_token } satisfies Kept));
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ email, refreshToken: pair.refresh_token } satisfies Kept));
+  } catch {
+    // Full, or not allowed: whoever loads the page anew signs in anew, and not with a token that is spent.
+    forgetKept();
+  }
+}
+
+function forgetKept() {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Where nothing may be kept, nothing was.
+  }
 }
 
 function kept(): Kept | undefined {

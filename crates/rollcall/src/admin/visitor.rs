@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::commands::{self, Command};
 use super::desk::{Entered, Page};
-use super::sign_in::SignedIn;
+use super::sign_in::{Refusal, SignedIn};
 use super::{Admin, NAMESPACE, telling, watch};
 use crate::app::App;
 use crate::ids;
@@ -68,12 +68,17 @@ impl Visitor {
     fn sign_in(&mut self, now: Instant, auth: &str, out: &mut Outbox<'_>) {
         let address = self.app.config.privacy.ip.apply(self.address);
         let refuse = |message: &str, out: &mut Outbox<'_>| {
-            tracing::info!(ip = address.map(tracing::field::display), message, "refused an admin page");
             out.text(|out| encode_connect_error(NAMESPACE, message, out));
         };
         let signed_in = match self.admin.sign_in.judge(now, auth, self.address) {
             Ok(signed_in) => signed_in,
             Err(refusal) => {
+                let ip = address.map(tracing::field::display);
+                match refusal {
+                    // As many as an address has tries.
+                    Refusal::Credentials => tracing::info!(ip, "refused an admin page"),
+                    Refusal::Wait(_) => tracing::debug!(ip, "refused an admin page that has to wait"),
+                }
                 self.connection.leave(ADMIN);
                 return refuse(&refusal.message(), out);
             }
@@ -81,6 +86,10 @@ impl Visitor {
         let page = Arc::new(Page::new(self.mailbox.clone(), address));
         match self.admin.desk.enter(page.clone()) {
             Entered::Full => {
+                tracing::info!(
+                    ip = address.map(tracing::field::display),
+                    "refused an admin page: too many are open"
+                );
                 self.connection.leave(ADMIN);
                 return refuse("too many pages are open", out);
             }

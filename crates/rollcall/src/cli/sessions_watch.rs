@@ -95,7 +95,7 @@ fn table(
     match listed {
         Err(why) => {
             lines.push(format!("{}  no answer", to_iso8601(now)));
-            lines.push(why.clone());
+            lines.push(plain(why));
         }
         Ok(Listed { sessions, complete }) => {
             known.learn(now, sessions);

@@ -187,7 +187,9 @@ impl Store {
                 continue;
             }
             let user = (self.issuer_name(note.issuer), storable("a user", &note.subject)?);
-            let since = note.at.saturating_sub(REVOKED_BEFORE);
+            // What was revoked before it began did not end it.
+            let began = note.connected_at.saturating_sub(CLOCKS_APART);
+            let since = note.at.saturating_sub(REVOKED_BEFORE).max(began);
             let login = note.login.to_string();
             let by = self.who_revoked(transaction, since, user, storable("a login", &login)?).await?;
             end.by = by.map(String::into_boxed_str);
@@ -279,5 +281,7 @@ const INSERT_ENDED: &str = "INSERT INTO history \
      WHERE history.reason = 'node_lost' AND excluded.reason <> 'node_lost' RETURNING socket_id";
 /// Milliseconds by which the end of a session may be later than its revocation: a node may have been cut off.
 const REVOKED_BEFORE: u64 = 10 * 60 * 1000;
+/// Milliseconds by which the clocks of two nodes may differ.
+const CLOCKS_APART: u64 = 10 * 1000;
 /// Bytes: half of what an event may have, of which this is a part.
 const ITEM_MAX: usize = 8 * 1024;

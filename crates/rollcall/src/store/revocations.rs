@@ -115,7 +115,13 @@ impl Store {
             self.write_login_revoked(transaction, now, revocation, audit).await?;
             seq += 1;
         }
-        self.write_audit(transaction, now, audit).await?;
+        // Of one login the audit says which.
+        let login = match revocations {
+            [Revocation::Login { login, .. }] => Some(login.to_string()),
+            _ => None,
+        };
+        let audit = Audit { detail: audit.detail.or(login.as_deref()), ..*audit };
+        self.write_audit(transaction, now, &audit).await?;
         Ok(written)
     }
 
@@ -247,9 +253,10 @@ impl Store {
         (issuer, subject): (&str, &str),
         login: &str,
     ) -> Result<Option<String>, StorageError> {
-        // What the server writes down by itself follows from what somebody has asked for.
+        // What the server writes down by itself follows from what somebody has asked for. An arm for each way to be named, so
+        // that the index serves each: nothing but the rows of this user and of everybody is read.
         let statement = "SELECT actor FROM revocations WHERE actor IS NOT NULL AND at >= $1 \
-             AND ((issuer = $2 AND (subject = $3 OR subject IS NULL)) OR issuer IS NULL) \
+             AND ((issuer = $2 AND subject = $3) OR (issuer = $2 AND subject IS NULL) OR issuer IS NULL) \
              AND (login = $4 OR (login IS NULL AND (except_login IS NULL OR except_login <> $4))) \
              ORDER BY CASE WHEN actor = 'server' THEN 1 ELSE 0 END, seq DESC LIMIT 1";
         let actor = sqlx::query_scalar(statement)

@@ -138,10 +138,12 @@ async fn a_revoked_session_says_by_whom() {
         known,
         ended(4, bob, EndReason::Revoked),
         ended(5, User { subject: "eve", ..ADA }, EndReason::Revoked),
+        // It began a minute after the revocations: none of them ended it.
+        SessionNote { connected_at: NOW + 60_000, at: NOW + 61_000, ..ended(6, ADA, EndReason::Revoked) },
     ];
     note(&store, &notes).await;
     let by = database.texts("SELECT COALESCE(actor, '-') FROM history ORDER BY socket_id").await;
-    assert_eq!(by, ["api_key:crm", "-", "user", "-", "-"], "bob's phone was spared by that one");
+    assert_eq!(by, ["api_key:crm", "-", "user", "-", "-", "-"], "bob's phone was spared by that one");
     let owed = database.texts("SELECT body FROM outbox WHERE event = 'session.ended' ORDER BY id").await;
     let first: serde_json::Value = serde_json::from_str(&owed[0]).unwrap();
     let expected = serde_json::json!({

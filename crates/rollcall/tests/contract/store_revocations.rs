@@ -205,6 +205,9 @@ async fn each_revocation_is_owed_to_webhooks_and_the_audit_says_who() {
         "SELECT action || ' ' || actor || ' ' || issuer || ' ' || subject || ' ' || address FROM audit",
     );
     assert_eq!(rows.await, ["login.revoked api_key:crm shop ada 192.0.2.1"]);
+    store.revoke(NOW, &[login(9, NOW / 1000 + 100)], &audit).await.unwrap();
+    let details = database.texts("SELECT COALESCE(detail, '-') FROM audit ORDER BY id").await;
+    assert_eq!(details, ["-", "sid:9"], "which one, when it is one");
 }
 
 #[tokio::test]
