@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Pages for readers; decisions say why something is so and show no commands.
-PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "clients/typescript/README.md", *(ROOT / "docs").glob("*.md")])
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What the documents show: each link leads somewhere, each snippet is what it says it is, each command is one.
 
-Run for real: the quick start, what a server is asked over HTTP, files of configuration and of HAProxy. Judged by a parser:
+Run for real: the quick start, files of configuration and of HAProxy. Judged by a parser: what a server is asked over HTTP,
 JavaScript, TypeScript, JSON, YAML, nginx, units. Commands of `rollcall` elsewhere: whether such a command and such flags
 exist. Only read by the shell, since they need what is not here: `docker`, `cargo install`, `sudo`, `make bench` and its like.
 """

@@ -76,6 +76,17 @@ def test_alerts_and_dashboard_ask_for_metrics_that_are_there(root, served):
         assert {base(name) if name not in known else name for name in asked} <= known, (where, asked - known)
 
 
+# Metrics that stand on no panel, each for a reason.
+OFF_THE_DASHBOARD = {"rollcall_build_info": "says the version, and is joined to other metrics"}
+
+
+def test_each_metric_that_is_explained_stands_on_a_panel(root, documented):
+    dashboard = (root / "deploy/grafana-dashboard.json").read_text()
+    shown = {base(name) for name in re.findall(r"\b(?:rollcall|process)_[a-z_]+", dashboard)}
+    assert documented - shown - OFF_THE_DASHBOARD.keys() == set()
+    assert OFF_THE_DASHBOARD.keys() <= documented - shown
+
+
 def test_each_panel_has_its_place_and_each_alert_its_advice(root):
     panels = json.loads((root / "deploy/grafana-dashboard.json").read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
