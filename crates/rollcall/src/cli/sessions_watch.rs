@@ -259,6 +259,9 @@ mod tests {
         let text = table(20_000, "ada", &listed(&many), &mut known, 10, 44);
         assert!(text.lines().count() <= 10 && text.lines().all(|line| line.chars().count() <= 44), "{text}");
         assert!(text.ends_with("more\n") && text.contains("sessions: 50"), "{text}");
+
+        let text = table(30_000, "ada", &Err("away\u{1b}[2J\n\n\n".to_owned()), &mut known, 10, 44);
+        assert!(text.contains(r"away\u{1b}[2J\n") && text.lines().count() == 2, "{text:?}");
     }
 
     #[test]
