@@ -430,7 +430,8 @@ async fn a_connection_is_a_sessions_or_a_pages() {
     while page.text().await != r#"44/sessions,{"message":"Invalid namespace"}"# {}
     // A page that leaves is told nothing more, and may come back.
     page.wire.say("41/admin,").await;
-    assert_eq!(page.answer(r#"40/admin,{}"#).await, WRONG);
+    page.wire.say("40/admin,{}").await;
+    while page.text().await != WRONG {} // what was on its way comes first
     assert!(page.answer(RIGHT).await.starts_with(r#"40/admin,{"sid":""#));
     page.event("all_sockets").await;
     page.wire.say(RIGHT).await;
