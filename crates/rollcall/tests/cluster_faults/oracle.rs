@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fleet::Fleet;
 use crate::live::wire::Wire;
-use crate::visitor::token;
+use crate::support::token;
 
 impl Fleet {
     /// Waits until everything agrees, and gives how long that took; panics when it takes longer than this, and when

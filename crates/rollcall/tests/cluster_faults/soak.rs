@@ -58,7 +58,7 @@ async fn whatever_happens_all_is_right_at_the_end() {
     let now = fleet.book.now();
     let clients = if seconds < 300 { 150 } else { 500 };
     let (dice, counts) = (Dice(seed), BTreeMap::new());
-    let upkeep = Upkeep::new(fleet.served(FIRST), now);
+    let upkeep = Upkeep::new(now);
     let next_fault = now + pause.unwrap_or(LEASE);
     let mut soak = Soak { fleet, dice, clients, fault: None, next_fault, pause, upkeep, counts };
     let until = now + Duration::from_secs(seconds);
@@ -78,7 +78,7 @@ async fn whatever_happens_all_is_right_at_the_end() {
 impl Soak {
     async fn step(&mut self) {
         let now = self.fleet.book.now();
-        self.upkeep.step(now);
+        self.upkeep.step(self.fleet.served(FIRST), now);
         match self.fault {
             Some((until, _)) if now >= until => self.heal().await,
             None if now >= self.next_fault => self.harm(now),
@@ -268,11 +268,11 @@ impl Soak {
         while !self.fleet.visitors.is_empty() {
             self.fleet.leave(0);
         }
-        let mut after = self.upkeep.look(self.fleet.book.now());
+        let mut after = self.upkeep.look(self.fleet.served(FIRST), self.fleet.book.now());
         let until = self.fleet.book.now() + LEASE + SLOWNESS;
         while after.descriptors > before.descriptors + OWN_CONNECTIONS && self.fleet.book.now() < until {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            after = self.upkeep.look(self.fleet.book.now());
+            after = self.upkeep.look(self.fleet.served(FIRST), self.fleet.book.now());
         }
         let slope = self.upkeep.slope(WARM_UP);
         println!(

@@ -6,7 +6,6 @@ use crate::served::Served;
 
 /// Looks at one process every ten seconds.
 pub struct Upkeep {
-    pid: u32,
     since: Instant,
     next: Instant,
     samples: Vec<Sample>,
@@ -21,25 +20,21 @@ pub struct Sample {
 }
 
 impl Upkeep {
-    pub fn new(served: &Served, now: Instant) -> Self {
-        Self { pid: served.pid(), since: now, next: now, samples: Vec::new() }
+    pub fn new(now: Instant) -> Self {
+        Self { since: now, next: now, samples: Vec::new() }
     }
 
     /// Looks when it is time.
-    pub fn step(&mut self, now: Instant) {
+    pub fn step(&mut self, served: &Served, now: Instant) {
         if now >= self.next {
             self.next = now + Duration::from_secs(10);
-            self.samples.push(self.look(now));
+            self.samples.push(self.look(served, now));
         }
     }
 
-    pub fn look(&self, now: Instant) -> Sample {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kibibytes: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count();
+    pub fn look(&self, served: &Served, now: Instant) -> Sample {
         let at = (now - self.since).as_secs_f64();
-        Sample { at, resident_bytes: kibibytes * 1024.0, descriptors }
+        Sample { at, resident_bytes: served.resident_bytes() as f64, descriptors: served.descriptors() }
     }
 
     /// Growth of memory in bytes an hour: the straight line that fits the samples best, the first `warm_up` left out.
@@ -71,7 +66,7 @@ impl Upkeep {
 #[test]
 fn the_slope_is_that_of_the_samples_after_the_warm_up() {
     let now = rollcall::clock::Clock::system().now();
-    let mut upkeep = Upkeep { pid: 0, since: now, next: now, samples: Vec::new() };
+    let mut upkeep = Upkeep::new(now);
     assert!(upkeep.slope(Duration::ZERO).is_none(), "too few");
     for look in 0..200 {
         let at = f64::from(look) * 10.0;

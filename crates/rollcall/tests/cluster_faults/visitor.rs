@@ -6,14 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rollcall::clock::Clock;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::book::{Book, SLOWNESS};
 use crate::line::{Line, Transport};
 use crate::live::event;
-use crate::support::SECRET;
+use crate::support::token;
 
 /// One socket in the namespace, read by a task of its own.
 pub struct Visitor {
@@ -220,14 +219,6 @@ impl Told {
         self.was_incomplete |= !self.is_complete;
         book.check_list(id, user, &self.list, self.is_complete);
     }
-}
-
-/// A token of this login of a user, as another holder of the secret makes it.
-pub fn token(user: &str, login: &str) -> String {
-    let now = Clock::system().unix_seconds();
-    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + 7200});
-    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
 /// The default of `REGISTRY__READY_TIMEOUT_MS`.

@@ -9,8 +9,9 @@ use tokio::time::sleep;
 
 use crate::live::event;
 use crate::live::wire::Wire;
-use crate::oracle::{HEARTBEAT, Oracle, join, token_for};
+use crate::oracle::{HEARTBEAT, Oracle, join};
 use crate::served::Served;
+use crate::support::token_for;
 
 /// Where Debian has it.
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";

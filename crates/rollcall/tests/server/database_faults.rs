@@ -17,31 +17,30 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::databases::{OwnPostgres, connect};
-use crate::live::wire::{Answer, Wire, request};
-use crate::oracle::{HEARTBEAT, Oracle, join, token};
-use crate::served::Served;
+use crate::live::wire::Answer;
+use crate::oracle::{HEARTBEAT, Oracle, join};
+use crate::served::{OPEN_ACCOUNTS, Served, call};
+use crate::support::token;
 
 /// The longest wait of a request for the database, `OPERATION_TIMEOUT` of the store, and what a loaded machine takes.
 const BOUND: Duration = Duration::from_secs(10 + 3);
 
 fn serve(folder: &Path, url: &str) -> Served {
-    let settings = [
-        ("ACCOUNTS__REGISTRATION", "true"),
-        ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
-        ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
-        ("DATABASE__MAX_CONNECTIONS", "4"),
-        ("DATABASE__URL", url),
-        HEARTBEAT[0],
-        HEARTBEAT[1],
-    ];
-    Served::start(folder, &settings)
+    let database = [("DATABASE__MAX_CONNECTIONS", "4"), ("DATABASE__URL", url)];
+    Served::start(folder, &[&OPEN_ACCOUNTS[..], &database, &HEARTBEAT].concat())
 }
 
 async fn post(address: SocketAddr, path: &str, name: &str) -> Answer {
     let body = json!({"email": format!("{name}@example.org"), "password": "correct horse"}).to_string();
-    let mut wire = Wire::connect(address).await;
-    wire.send(request("POST", path, "content-type: application/json\r\n", &body)).await;
-    wire.answer().await
+    call(address, "POST", path, "", &body).await
+}
+
+/// A server on this database with an account, and the judge who watches it.
+async fn begin(folder: &Path, url: &str) -> (Served, Oracle) {
+    let served = serve(folder, url);
+    assert_eq!(post(served.address, "/auth/register", "ada").await.status, 201);
+    let oracle = Oracle::watch(&served).await;
+    (served, oracle)
 }
 
 /// Registers while the database does not do as it should.
@@ -65,10 +64,8 @@ async fn a_locked_file_is_waited_for_and_then_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rollcall.db");
     let url = format!("sqlite:{}", file.display());
-    let mut served = serve(folder.path(), &url);
+    let (mut served, oracle) = begin(folder.path(), &url).await;
     let address = served.address;
-    assert_eq!(post(address, "/auth/register", "ada").await.status, 201);
-    let oracle = Oracle::watch(&served).await;
     let mut locker = connect(&url).await;
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut locker).await.unwrap();
     check_refused(address, "bob").await;
@@ -89,10 +86,8 @@ async fn a_locked_file_is_waited_for_and_then_said() {
 async fn a_file_that_was_taken_away_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rollcall.db");
-    let mut served = serve(folder.path(), &format!("sqlite:{}", file.display()));
+    let (mut served, oracle) = begin(folder.path(), &format!("sqlite:{}", file.display())).await;
     let address = served.address;
-    assert_eq!(post(address, "/auth/register", "ada").await.status, 201);
-    let oracle = Oracle::watch(&served).await;
     let aside = folder.path().join("aside.db");
     fs::rename(&file, &aside).unwrap();
     check_refused(address, "bob").await;
@@ -159,10 +154,8 @@ fn start(mut command: Command, folder: &Path, url: &str) -> (i32, String) {
 async fn a_lock_in_postgresql_holds_up_requests_and_no_socket() {
     let postgres = OwnPostgres::start();
     let folder = tempfile::tempdir().unwrap();
-    let mut served = serve(folder.path(), &postgres.url);
+    let (mut served, oracle) = begin(folder.path(), &postgres.url).await;
     let address = served.address;
-    assert_eq!(post(address, "/auth/register", "ada").await.status, 201);
-    let oracle = Oracle::watch(&served).await;
     let mut locker = postgres.connect().await;
     sqlx::raw_sql("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").execute(&mut locker).await.unwrap();
     let mut waiting = JoinSet::new();
@@ -187,10 +180,8 @@ async fn a_lock_in_postgresql_holds_up_requests_and_no_socket() {
 async fn postgresql_may_crash_under_a_stream_of_logins() {
     let postgres = OwnPostgres::start();
     let folder = tempfile::tempdir().unwrap();
-    let mut served = serve(folder.path(), &postgres.url);
+    let (mut served, oracle) = begin(folder.path(), &postgres.url).await;
     let address = served.address;
-    assert_eq!(post(address, "/auth/register", "ada").await.status, 201);
-    let oracle = Oracle::watch(&served).await;
     let mut stream = JoinSet::new();
     for worker in 0..3 {
         stream.spawn(async move {

@@ -12,7 +12,7 @@ use crate::live::wire::{Wire, request};
 use crate::live::{WEBSOCKET, event};
 use crate::receiver::{Receiver, Sent, entries};
 use crate::served::Served;
-use crate::support::SECRET;
+use crate::support::sign;
 
 /// Nodes on one database and one Redis, whose lease is two seconds.
 struct Nodes {
@@ -87,9 +87,7 @@ impl Nodes {
 
 fn token(user: &str) -> String {
     let exp = rollcall::clock::Clock::system().unix_seconds() + 3600;
-    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    let claims = json!({"sub": user, "sid": "desk", "exp": exp});
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    sign(&json!({"sub": user, "sid": "desk", "exp": exp}))
 }
 
 fn is_ended(sent: &Sent) -> bool {

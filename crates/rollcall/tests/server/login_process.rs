@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::live::databases;
 use crate::live::wire::{Answer, Wire, request};
-use crate::served::Served;
+use crate::served::{OPEN_ACCOUNTS, Served, call};
 
 /// The command on a database.
 fn serve(database: &Database) -> Served {
@@ -17,23 +17,7 @@ fn serve(database: &Database) -> Served {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         DatabaseUrl::Postgres(url) => url.expose().to_owned(),
     };
-    let settings = [
-        ("ACCOUNTS__REGISTRATION", "true"),
-        ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
-        ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
-        ("DATABASE__URL", &url),
-    ];
-    Served::start(&database.config.data_dir, &settings)
-}
-
-async fn call(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Answer {
-    let mut headers = "content-type: application/json\r\n".to_owned();
-    if !token.is_empty() {
-        headers += &format!("authorization: Bearer {token}\r\n");
-    }
-    let mut wire = Wire::connect(address).await;
-    wire.send(request(method, path, &headers, body)).await;
-    wire.answer().await
+    Served::start(&database.config.data_dir, &[&OPEN_ACCOUNTS[..], &[("DATABASE__URL", &url)]].concat())
 }
 
 /// Access and refresh token.

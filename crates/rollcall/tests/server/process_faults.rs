@@ -1,27 +1,20 @@
 //! What befalls a process: signals, a clock that jumps, a disk that is full, a pause. `support/oracle.rs` judges.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::live::event;
-use crate::live::wire::{Answer, Wire, request};
-use crate::oracle::{HEARTBEAT, Oracle, held, join, token};
-use crate::served::Served;
+use crate::oracle::{HEARTBEAT, Oracle, held, join};
+use crate::served::{OPEN_ACCOUNTS, Served, call};
+use crate::support::token;
 
 fn serve(folder: &Path, settings: &[(&str, &str)]) -> Served {
     Served::start(folder, &[&HEARTBEAT[..], settings].concat())
-}
-
-async fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
-    let mut wire = Wire::connect(address).await;
-    wire.send(request("POST", path, "content-type: application/json\r\n", &body.to_string())).await;
-    wire.answer().await
 }
 
 /// Failing without the second branch of `Signals::obey`: the process takes its hour.
@@ -130,15 +123,11 @@ async fn a_server_that_stood_still_blames_nobody_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_what_must_be_written_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = [
-        ("ACCOUNTS__REGISTRATION", "true"),
-        ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
-        ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
-    ];
-    let mut served = serve(folder.path(), &settings);
+    let mut served = serve(folder.path(), &OPEN_ACCOUNTS);
     let address = served.address;
-    let body = |name: &str| json!({"email": format!("{name}@example.org"), "password": "correct horse"});
-    assert_eq!(post(address, "/auth/register", &body("ada")).await.status, 201);
+    let body =
+        |name: &str| json!({"email": format!("{name}@example.org"), "password": "correct horse"}).to_string();
+    assert_eq!(call(address, "POST", "/auth/register", "", &body("ada")).await.status, 201);
     let oracle = Oracle::watch(&served).await;
     let limit = |bytes: &str| {
         let of =
@@ -147,20 +136,20 @@ async fn a_full_disk_stops_what_must_be_written_and_nothing_else() {
     };
     limit("1"); // no file may grow beyond a byte
     for name in ["bob", "eve"] {
-        let answer = post(address, "/auth/register", &body(name)).await;
+        let answer = call(address, "POST", "/auth/register", "", &body(name)).await;
         assert!(answer.status == 503 && answer.body.contains("storage_unavailable"), "{answer:?}");
     }
-    let answer = post(address, "/auth/login", &body("ada")).await;
+    let answer = call(address, "POST", "/auth/login", "", &body("ada")).await;
     assert!(answer.status == 503 && answer.body.contains("storage_unavailable"), "{answer:?}");
     let tab = join(address, &token("ada", "another")).await.expect("a good token needs no disk");
     drop(tab);
     limit("unlimited");
-    let registered = post(address, "/auth/register", &body("bob")).await;
+    let registered = call(address, "POST", "/auth/register", "", &body("bob")).await;
     assert_eq!(registered.status, 201, "{registered:?}");
-    assert_eq!(post(address, "/auth/login", &body("ada")).await.status, 200);
+    assert_eq!(call(address, "POST", "/auth/login", "", &body("ada")).await.status, 200);
     oracle.assert_healthy(&mut served, Duration::ZERO).await;
     let (status, _) = served.end("-TERM");
     assert!(status.success());
-    let again = serve(folder.path(), &settings);
-    assert_eq!(post(again.address, "/auth/login", &body("bob")).await.status, 200);
+    let again = serve(folder.path(), &OPEN_ACCOUNTS);
+    assert_eq!(call(again.address, "POST", "/auth/login", "", &body("bob")).await.status, 200);
 }

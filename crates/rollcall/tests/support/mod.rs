@@ -13,11 +13,28 @@ use rollcall::app::App;
 use rollcall::clock::Clock;
 use rollcall::config::{Config, Secret, Setting};
 use rollcall::http::PeerAddress;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 pub const SECRET: &str = "kT9zLqv28RmWp5xYbN4cHd7sJf1gQe6u";
 pub const NOW_MILLIS: u64 = 1_800_000_000_000;
+
+/// A token of these claims, as another holder of the secret makes it.
+pub fn sign(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// A token of this login of a user, good for two hours.
+pub fn token(user: &str, login: &str) -> String {
+    token_for(user, login, 7200)
+}
+
+/// The same, good for this many seconds.
+pub fn token_for(user: &str, login: &str, seconds: u64) -> String {
+    let now = Clock::system().unix_seconds();
+    sign(&json!({"sub": user, "sid": login, "iat": now, "exp": now + seconds}))
+}
 
 pub struct Server {
     pub app: Arc<App>,

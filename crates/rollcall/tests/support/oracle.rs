@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::live::wire::Wire;
 use crate::live::{WEBSOCKET, event};
 use crate::served::Served;
-use crate::support::SECRET;
+use crate::support::{SECRET, token};
 
 /// For a server that is judged: short, so that tests are.
 pub const HEARTBEAT: [(&str, &str); 2] =
@@ -114,26 +114,10 @@ impl Held {
 
 /// Descriptors and memory by the kernel, sessions by the metrics.
 pub async fn held(served: &Served) -> Held {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", served.pid())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kibibytes: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", served.pid())).unwrap().count();
     let metrics = Wire::connect(served.address).await.get("/metrics").await.body;
     let sessions = metrics.lines().find_map(|line| line.strip_prefix("rollcall_sessions ")).unwrap();
-    Held { descriptors, resident_bytes: kibibytes * 1024, sessions: sessions.parse().unwrap() }
-}
-
-/// A token of this login of a user, as another holder of the secret makes it; good for two hours.
-pub fn token(user: &str, login: &str) -> String {
-    token_for(user, login, 7200)
-}
-
-/// The same, good for this many seconds.
-pub fn token_for(user: &str, login: &str, seconds: u64) -> String {
-    let now = Clock::system().unix_seconds();
-    let claims = json!({"sub": user, "sid": login, "iat": now, "exp": now + seconds});
-    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    let (descriptors, resident_bytes) = (served.descriptors(), served.resident_bytes());
+    Held { descriptors, resident_bytes, sessions: sessions.parse().unwrap() }
 }
 
 /// A WebSocket in the namespace, its `ready` read; else the code of its refusal.

@@ -11,7 +11,15 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
+use crate::live::wire::{Answer, Wire, request};
 use crate::support::SECRET;
+
+/// Settings under which anybody may register, and as often as a test likes.
+pub const OPEN_ACCOUNTS: [(&str, &str); 3] = [
+    ("ACCOUNTS__REGISTRATION", "true"),
+    ("ACCOUNTS__REGISTRATIONS_PER_MINUTE", "10000"),
+    ("ACCOUNTS__LOGINS_PER_MINUTE", "10000"),
+];
 
 /// The command, ended with the test.
 pub struct Served {
@@ -85,6 +93,18 @@ impl Served {
         self.child.id()
     }
 
+    /// Open descriptors, by the kernel.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Resident memory, by the kernel.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -100,6 +120,17 @@ impl Served {
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
+}
+
+/// Asks over a connection of its own: JSON, with a Bearer token unless that is empty.
+pub async fn call(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Answer {
+    let mut headers = "content-type: application/json\r\n".to_owned();
+    if !token.is_empty() {
+        headers += &format!("authorization: Bearer {token}\r\n");
+    }
+    let mut wire = Wire::connect(address).await;
+    wire.send(request(method, path, &headers, body)).await;
+    wire.answer().await
 }
 
 /// The address in the line that says so, as text or JSON.
